@@ -1,0 +1,173 @@
+//! Blocks: runs of pages with a header, linked into chains.
+
+use core::ptr::NonNull;
+
+use super::bump::{PAGE, round_up};
+use super::pages::Pages;
+
+/// Bytes in front of each block's room. The same on every target, so that an
+/// arena hands out the same offsets natively and in WebAssembly; a multiple of
+/// 32, so that vectors of that width need no padding at the start of a block.
+pub(super) const HEADER: usize = 32;
+
+/// Largest block size that can be asked for.
+const LARGEST: usize = 1 << 30;
+
+#[repr(C, align(32))]
+struct Header {
+    next: Option<Block>,
+    /// Bytes of the run, header included.
+    len: usize,
+    /// End of what was handed out, as an address: written when the cursor
+    /// leaves the block, and for a dedicated block when it is handed out.
+    filled: usize,
+    /// Everything from this address to the end is zero.
+    dirty: usize,
+}
+
+const _: () = assert!(size_of::<Header>() <= HEADER && PAGE.is_multiple_of(HEADER));
+
+/// A block that some arena owns.
+///
+/// Invariant: the pointer has provenance over the whole run and points to an
+/// initialised header in its first bytes, which only `Block` touches; the run
+/// lives until [`Block::into_pages`]. [`Block::new`] establishes it and its
+/// callers, all in `arena`, keep it: they drop every copy of a `Block` together
+/// with the arena's other references to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Block(NonNull<Header>);
+
+impl Block {
+    /// Makes a block of a run of pages.
+    ///
+    /// # Safety
+    /// The run keeps the promises of `PageSource` and is used by nobody else
+    /// until the block is turned back into pages.
+    pub(super) unsafe fn new(pages: Pages) -> Self {
+        let block = Self(pages.start.cast());
+        let start = pages.start.addr().get();
+        // SAFETY: a page is larger than a header and aligned for it.
+        unsafe {
+            block.0.write(Header {
+                next: None,
+                len: pages.len,
+                filled: start + HEADER,
+                dirty: if pages.zeroed {
+                    start + HEADER
+                } else {
+                    start + pages.len
+                },
+            });
+        }
+        block
+    }
+
+    /// Ends the block and returns its run.
+    pub(super) fn into_pages(self) -> Pages {
+        Pages {
+            start: self.0.cast(),
+            len: self.len(),
+            zeroed: false,
+        }
+    }
+
+    fn header(self) -> Header {
+        // SAFETY: by the invariant the header is initialised and nobody holds a
+        // reference to it; this reads a copy.
+        unsafe { self.0.read() }
+    }
+
+    fn update(self, change: impl FnOnce(&mut Header)) {
+        let mut header = self.header();
+        change(&mut header);
+        // SAFETY: as in `header`, and the pointer is valid for writes.
+        unsafe { self.0.write(header) }
+    }
+
+    /// First byte of the room. Its provenance covers the block.
+    pub(super) fn start(self) -> NonNull<u8> {
+        // SAFETY: the run is at least a page, so this stays within it.
+        unsafe { self.0.cast::<u8>().add(HEADER) }
+    }
+
+    /// Address behind the room.
+    pub(super) fn end(self) -> usize {
+        self.0.addr().get() + self.len()
+    }
+
+    /// Bytes of the run.
+    pub(super) fn len(self) -> usize {
+        self.header().len
+    }
+
+    /// Bytes of the room.
+    pub(super) fn capacity(self) -> usize {
+        self.len() - HEADER
+    }
+
+    pub(super) fn next(self) -> Option<Block> {
+        self.header().next
+    }
+
+    pub(super) fn set_next(self, next: Option<Block>) {
+        self.update(|header| header.next = next);
+    }
+
+    /// End of what was handed out of this block when the cursor left it.
+    #[cfg(any(feature = "arena-guest", test))]
+    pub(super) fn filled(self) -> usize {
+        self.header().filled
+    }
+
+    /// Notes that everything up to `cursor` was handed out, and so is dirty.
+    pub(super) fn fill_to(self, cursor: usize) {
+        self.update(|header| {
+            header.filled = cursor;
+            header.dirty = header.dirty.max(cursor);
+        });
+    }
+
+    /// Address from which on the block is zero.
+    pub(super) fn dirty(self) -> usize {
+        self.header().dirty
+    }
+
+    /// Overwrites what is dirty from `from`, an address within the room, with
+    /// zeros. Returns the bytes written.
+    ///
+    /// # Safety
+    /// Nothing refers to the room from `from` on.
+    pub(super) unsafe fn scrub(self, from: usize) -> usize {
+        let bytes = self.dirty().saturating_sub(from);
+        if bytes > 0 {
+            let offset = from - self.0.addr().get();
+            // SAFETY: `from..dirty` lies within the room, and by the contract
+            // of this function nothing refers to it.
+            unsafe { self.0.cast::<u8>().add(offset).write_bytes(0, bytes) };
+            self.update(|header| header.dirty = from);
+        }
+        bytes
+    }
+
+    /// The bytes `at..at + len`, where all of them were handed out of this
+    /// block before `filled`.
+    #[cfg(any(feature = "arena-guest", test))]
+    pub(super) fn handed_out(self, at: usize, len: usize, filled: usize) -> Option<NonNull<u8>> {
+        let start = self.start();
+        let offset = at.checked_sub(start.addr().get())?;
+        if at.checked_add(len)? > filled {
+            return None;
+        }
+        // SAFETY: `start + offset + len <= filled`, which lies in the block.
+        Some(unsafe { start.add(offset) })
+    }
+}
+
+/// The bytes of a block of the size asked for, or `None` where that size is not
+/// one.
+pub(super) const fn block_len(size: usize) -> Option<usize> {
+    if size == 0 || !size.is_multiple_of(8) || size > LARGEST {
+        return None;
+    }
+    round_up(size, PAGE)
+}

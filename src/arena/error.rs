@@ -1,0 +1,47 @@
+//! Why an allocation failed. A failed call changes nothing.
+
+use core::fmt;
+
+/// Why an arena could not do what was asked.
+///
+/// Small and `Copy`, so that a `Result` of it costs no more than a pointer and
+/// can be passed up with `?` from every allocation of a handler.
+///
+/// ```
+/// use lavandula::{AllocError, Arena};
+///
+/// let arena = Arena::new();
+/// assert_eq!(arena.calloc(usize::MAX, 8), Err(AllocError::Layout));
+/// assert_eq!(arena.used(), 0);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AllocError {
+    /// The page source has no pages for this many more bytes: linear memory is
+    /// at its maximum, or the host denied the growth.
+    OutOfMemory {
+        /// Bytes of the request that failed.
+        requested: usize,
+    },
+    /// No address space can hold it: a count times a size that overflows, or a
+    /// size near `usize::MAX`.
+    Layout,
+    /// A block size of zero, not a multiple of eight, or above 1 GiB.
+    BlockSize,
+}
+
+impl fmt::Display for AllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfMemory { requested } => {
+                write!(f, "no pages left for an allocation of {requested} bytes")
+            }
+            Self::Layout => f.write_str("the size is larger than any address space"),
+            Self::BlockSize => {
+                f.write_str("a block size is a multiple of 8 bytes, above 0 and at most 1 GiB")
+            }
+        }
+    }
+}
+
+impl core::error::Error for AllocError {}

@@ -1,0 +1,50 @@
+//! The figures of an arena, each defined where it is declared.
+
+/// What an arena holds, in bytes unless said otherwise.
+///
+/// After every operation two identities hold, and a test says so after every
+/// operation:
+/// - `committed = used + tail_waste + free + overhead`
+/// - `total_allocated = committed - overhead`
+///
+/// ```
+/// use lavandula::Arena;
+///
+/// let arena = Arena::new();
+/// arena.strdup("a request")?;
+/// let usage = arena.usage();
+/// assert_eq!(usage.used, 16); // nine bytes, rounded up to the alignment
+/// assert_eq!(usage.committed, 64 * 1024);
+/// assert_eq!(usage.committed, usage.used + usage.tail_waste + usage.free + usage.overhead);
+/// # Ok::<(), lavandula::AllocError>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Handed out since the last reset, padding for alignment included.
+    pub used: usize,
+    /// What all blocks can hold together, their headers not counted.
+    pub total_allocated: usize,
+    /// The largest `used` between the last two resets, or since the last one
+    /// where that is larger: what the last invocation needed, until the next
+    /// one needs more.
+    pub peak_used: usize,
+    /// Memory that the arena's blocks occupy.
+    pub committed: usize,
+    /// Unused ends of blocks that the cursor has left behind.
+    pub tail_waste: usize,
+    /// What can still be handed out without another page. A single allocation
+    /// may be smaller than this and still need one.
+    pub free: usize,
+    /// Block headers.
+    pub overhead: usize,
+    /// How many blocks the arena owns.
+    pub blocks: usize,
+    /// How many times the arena was reset.
+    pub resets: usize,
+    /// How many times the arena asked its source for pages and got them.
+    pub grows: usize,
+    /// The most that may be handed out between two resets, where there is a
+    /// bound.
+    pub budget: Option<usize>,
+}
