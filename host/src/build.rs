@@ -1,0 +1,495 @@
+//! Builds a handler crate into a component, with what the toolchain needs for it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::{Message, Metadata, MetadataCommand, Package};
+use serde::Deserialize;
+
+use crate::program;
+
+/// Shadow stack of a built handler, in bytes: one page. Small, because a rewind
+/// clears it; a handler that recurses deeply asks for more.
+const STACK_SIZE: u32 = 64 * 1024;
+
+/// What a handler is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Target {
+    /// `std` with files, clocks and environment, through WASI 0.2.
+    #[default]
+    #[serde(rename = "wasm32-wasip2")]
+    Wasip2,
+    /// `std` without a system below it: the component imports only what the
+    /// handler itself uses, and is smaller.
+    #[serde(rename = "wasm32-unknown-unknown")]
+    Unknown,
+}
+
+impl Target {
+    /// The name that rustc knows it by.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wasip2 => "wasm32-wasip2",
+            Self::Unknown => "wasm32-unknown-unknown",
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `[package.metadata.lavandula]` of a handler's `Cargo.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct Settings {
+    target: Option<Target>,
+    features: Vec<String>,
+    default_features: Option<bool>,
+    stack_size: Option<u32>,
+    strip: bool,
+    request: Vec<TypicalRequest>,
+}
+
+/// A request that the author of a handler calls typical: one entry of
+/// `[[package.metadata.lavandula.request]]`. The check sends it, and `serve`
+/// suggests it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TypicalRequest {
+    /// `GET` where none is given.
+    #[serde(default = "get")]
+    pub method: String,
+    /// The path, with a query where there is one.
+    pub path: String,
+    /// Header names and values.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// A file with the body. Relative to the crate in its Cargo.toml, absolute
+    /// here.
+    pub body: Option<PathBuf>,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+impl TypicalRequest {
+    /// A command line that sends it to the server at `origin`.
+    pub fn curl(&self, origin: &str) -> String {
+        let mut line = "curl".to_owned();
+        if self.method != "GET" && !(self.method == "POST" && self.body.is_some()) {
+            line.push_str(&format!(" -X {}", self.method));
+        }
+        for (name, value) in &self.headers {
+            line.push_str(&format!(" -H '{name}: {value}'"));
+        }
+        if let Some(body) = &self.body {
+            line.push_str(&format!(" --data-binary @{}", shown(body)));
+        }
+        line.push_str(&format!(" '{origin}{}'", self.path));
+        line
+    }
+}
+
+/// A path as one would type it here.
+fn shown(path: &Path) -> std::path::Display<'_> {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
+        .display()
+}
+
+/// How to build a handler crate.
+///
+/// What is not set here comes from `[package.metadata.lavandula]` of the crate
+/// (`target`, `features`, `default-features`, `stack-size`, `strip`), and then
+/// from the defaults.
+///
+/// ```no_run
+/// use lavandula_host::build::Build;
+///
+/// let built = Build::new("examples/json-api").run()?;
+/// println!("{} ({} bytes)", built.component.display(), built.bytes);
+/// # Ok::<(), lavandula_host::build::BuildError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Build {
+    path: PathBuf,
+    target: Option<Target>,
+    features: Vec<String>,
+    output: Option<PathBuf>,
+    optimised: bool,
+    quiet: bool,
+}
+
+/// A component that was built.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// Where it is.
+    pub component: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// What it was compiled for.
+    pub target: Target,
+    /// What its author calls typical requests.
+    pub typical: Vec<TypicalRequest>,
+}
+
+/// Why a build failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// There is no crate at the path.
+    #[error("there is no Cargo.toml at {0}: give the folder of a handler crate")]
+    NoCrate(PathBuf),
+    /// Cargo could not read the crate.
+    #[error("cargo cannot read the crate: {0}")]
+    Metadata(#[from] cargo_metadata::Error),
+    /// A workspace without a package of its own.
+    #[error("{0} is a workspace without a package: give the folder of one of its members")]
+    NoPackage(PathBuf),
+    /// A package without a library.
+    #[error("{0} has no library: a handler is a library crate with `lavandula::export!(...)`")]
+    NoLibrary(String),
+    /// The package's metadata makes no sense.
+    #[error("[package.metadata.lavandula] of {package}: {error}")]
+    Settings {
+        /// The package.
+        package: String,
+        /// What is wrong.
+        error: serde_json::Error,
+    },
+    /// The target is missing and could not be added.
+    #[error(
+        "the target {target} is missing and `rustup target add {target}` failed ({reason}): \
+         install it by hand and build again"
+    )]
+    TargetMissing {
+        /// The target.
+        target: Target,
+        /// What rustup said.
+        reason: String,
+    },
+    /// A program could not be started.
+    #[error("cannot run {program}: {error}")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The compiler refused it, and has said why on stderr.
+    #[error("{0} does not compile for {1}: the compiler's messages are above")]
+    Compile(String, Target),
+    /// Cargo succeeded without an artifact.
+    #[error("cargo built {0} and named no .wasm file")]
+    NoArtifact(String),
+    /// The module is no component and cannot be made one.
+    #[error("{package} cannot be made a component: {reason}")]
+    Encode {
+        /// The package.
+        package: String,
+        /// Why.
+        reason: String,
+    },
+    /// The result could not be written.
+    #[error("cannot write {}: {error}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl Build {
+    /// Builds the crate at `path`: a folder, or a `Cargo.toml`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            target: None,
+            features: Vec::new(),
+            output: None,
+            optimised: true,
+            quiet: false,
+        }
+    }
+
+    /// Compiles for this target.
+    pub fn target(mut self, target: Target) -> Self {
+        self.target = Some(target);
+        self
+    }
+
+    /// Turns on features of the crate, besides those that it asks for itself.
+    pub fn features(mut self, features: impl IntoIterator<Item = String>) -> Self {
+        self.features.extend(features);
+        self
+    }
+
+    /// Puts the component here, and not into the target directory.
+    pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
+        self.output = Some(path.into());
+        self
+    }
+
+    /// Compiles without optimisation, and with debug information.
+    pub fn unoptimised(mut self) -> Self {
+        self.optimised = false;
+        self
+    }
+
+    /// Says nothing on stderr but errors.
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// Builds. The component appears whole or not at all.
+    ///
+    /// # Errors
+    /// [`BuildError`], each of which says what to do. What the compiler has to
+    /// say goes to stderr.
+    pub fn run(&self) -> Result<Built, BuildError> {
+        let (metadata, package) = self.read()?;
+        let settings = settings(&package)?;
+        let target = self.target.or(settings.target).unwrap_or_default();
+        add_target(target, self.quiet)?;
+
+        let module = self.compile(&package, &settings, target)?;
+        let bytes = std::fs::read(&module).map_err(|error| BuildError::Write {
+            path: module.clone(),
+            error,
+        })?;
+        let component = componentize(&package, bytes)?;
+        let output = match &self.output {
+            Some(path) => path.clone(),
+            None => metadata
+                .target_directory
+                .join("lavandula")
+                .join(format!("{}.wasm", package.name))
+                .into(),
+        };
+        write_whole(&output, &component)?;
+        Ok(Built {
+            bytes: component.len() as u64,
+            component: output,
+            target,
+            typical: settings.request,
+        })
+    }
+
+    fn read(&self) -> Result<(Metadata, Package), BuildError> {
+        let manifest = if self.path.is_dir() {
+            self.path.join("Cargo.toml")
+        } else {
+            self.path.clone()
+        };
+        let manifest = std::fs::canonicalize(&manifest)
+            .ok()
+            .filter(|path| path.ends_with("Cargo.toml"))
+            .ok_or_else(|| BuildError::NoCrate(self.path.clone()))?;
+        let metadata = MetadataCommand::new()
+            .manifest_path(&manifest)
+            .no_deps()
+            .exec()?;
+        let package = metadata
+            .packages
+            .iter()
+            .find(|package| package.manifest_path.as_std_path() == manifest)
+            .cloned()
+            .ok_or_else(|| BuildError::NoPackage(self.path.clone()))?;
+        let has_library = package
+            .targets
+            .iter()
+            .any(|target| target.is_lib() || target.is_cdylib() || target.is_rlib());
+        if !has_library {
+            return Err(BuildError::NoLibrary(package.name.to_string()));
+        }
+        Ok((metadata, package))
+    }
+
+    /// Runs cargo and returns the module that it names.
+    fn compile(
+        &self,
+        package: &Package,
+        settings: &Settings,
+        target: Target,
+    ) -> Result<PathBuf, BuildError> {
+        let mut cargo = Command::new(cargo());
+        cargo
+            .args(["rustc", "--lib", "--crate-type", "cdylib"])
+            .args(["--message-format", "json-render-diagnostics"])
+            .arg("--manifest-path")
+            .arg(&package.manifest_path)
+            .args(["--target", target.as_str()]);
+        if self.optimised {
+            // A profile of our own, so that no setting of the crate's workspace
+            // is needed for a small and fast component.
+            cargo.args(["--profile", "handler"]);
+            let strip = if settings.strip {
+                "symbols"
+            } else {
+                "debuginfo"
+            };
+            for (key, value) in [
+                ("inherits", "\"release\""),
+                ("lto", "true"),
+                ("codegen-units", "1"),
+                ("strip", &format!("{strip:?}")),
+            ] {
+                cargo.args(["--config", &format!("profile.handler.{key}={value}")]);
+            }
+        }
+        if self.quiet {
+            cargo.arg("--quiet");
+        }
+        if settings.default_features == Some(false) {
+            cargo.arg("--no-default-features");
+        }
+        for feature in settings.features.iter().chain(&self.features) {
+            cargo.args(["--features", feature]);
+        }
+        // The stack lies first, so that an overflow traps at address zero and
+        // never runs into data.
+        let stack = settings.stack_size.unwrap_or(STACK_SIZE);
+        cargo.args(["--", "-Clink-arg=--stack-first"]);
+        cargo.arg(format!("-Clink-arg=-zstack-size={stack}"));
+
+        let spawn = |error| BuildError::Spawn {
+            program: "cargo".into(),
+            error,
+        };
+        let mut child = cargo.stdout(Stdio::piped()).spawn().map_err(spawn)?;
+        let mut module = None;
+        if let Some(stdout) = child.stdout.take() {
+            for message in Message::parse_stream(BufReader::new(stdout)) {
+                if let Ok(Message::CompilerArtifact(artifact)) = message
+                    && artifact.package_id == package.id
+                {
+                    let wasm = |path: &&cargo_metadata::camino::Utf8PathBuf| {
+                        path.extension() == Some("wasm")
+                    };
+                    module = artifact.filenames.iter().find(wasm).cloned().or(module);
+                }
+            }
+        }
+        if !child.wait().map_err(spawn)?.success() {
+            return Err(BuildError::Compile(package.name.to_string(), target));
+        }
+        module
+            .map(PathBuf::from)
+            .ok_or_else(|| BuildError::NoArtifact(package.name.to_string()))
+    }
+}
+
+fn settings(package: &Package) -> Result<Settings, BuildError> {
+    match package.metadata.get("lavandula") {
+        None => Ok(Settings::default()),
+        Some(value) => {
+            let mut settings =
+                Settings::deserialize(value).map_err(|error| BuildError::Settings {
+                    package: package.name.to_string(),
+                    error,
+                })?;
+            let folder = package.manifest_path.parent();
+            for request in &mut settings.request {
+                if let (Some(folder), Some(body)) = (folder, &mut request.body) {
+                    *body = folder.as_std_path().join(&*body);
+                }
+            }
+            Ok(settings)
+        }
+    }
+}
+
+/// The cargo that runs us, where one does.
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Adds the target through rustup where the compiler does not have it.
+fn add_target(target: Target, quiet: bool) -> Result<(), BuildError> {
+    let libraries = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", target.as_str()])
+        .output()
+        .map_err(|error| BuildError::Spawn {
+            program: "rustc".into(),
+            error,
+        })?;
+    let libraries = String::from_utf8_lossy(&libraries.stdout);
+    if Path::new(libraries.trim()).is_dir() {
+        return Ok(());
+    }
+    if !quiet {
+        eprintln!("adding the target {target} with rustup");
+    }
+    let failed = |reason: String| BuildError::TargetMissing { target, reason };
+    let added = Command::new("rustup")
+        .args(["target", "add", target.as_str()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    if !added.status.success() {
+        let said = String::from_utf8_lossy(&added.stderr);
+        return Err(failed(said.trim().lines().last().unwrap_or("").to_owned()));
+    }
+    Ok(())
+}
+
+/// A component of what the compiler made, which for one target is a component
+/// already and for the other a core module that describes one.
+fn componentize(package: &Package, module: Vec<u8>) -> Result<Vec<u8>, BuildError> {
+    if program::expect_component(&module).is_ok() {
+        return Ok(module);
+    }
+    let encode = || {
+        wit_component::ComponentEncoder::default()
+            .validate(true)
+            .module(&module)?
+            .encode()
+    };
+    encode().map_err(|error| BuildError::Encode {
+        package: package.name.to_string(),
+        reason: format!("{error:#}"),
+    })
+}
+
+/// Writes beside the file and renames, so that nobody sees half of it.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+    let write = || {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let beside = path.with_extension(format!("wasm.{}", std::process::id()));
+        std::fs::write(&beside, bytes)?;
+        std::fs::rename(&beside, path).inspect_err(|_| {
+            let _ = std::fs::remove_file(&beside);
+        })
+    };
+    write().map_err(|error| BuildError::Write {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_crate_is_named() {
+        let error = Build::new("/nowhere/at/all").run().unwrap_err();
+        assert!(matches!(error, BuildError::NoCrate(_)));
+        assert!(error.to_string().contains("/nowhere/at/all"));
+    }
+}

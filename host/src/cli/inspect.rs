@@ -1,0 +1,32 @@
+//! `lavandula inspect`: what a component is, without running it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lavandula_host::inspect::Inspection;
+
+use super::Result;
+use super::subject::Subject;
+
+/// Tells what a component exports, imports and starts with, without running it.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// A component, or the folder of a handler crate to build first. Default:
+    /// the sample handler.
+    #[arg(value_name = "COMPONENT|PATH")]
+    subject: Option<PathBuf>,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    let subject = Subject::resolve(arguments.subject.as_deref())?;
+    let inspection = Inspection::of(&subject.read()?)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&inspection)?);
+    } else {
+        print!("{inspection}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,88 @@
+//! The command line: what there is to say, and what to do about it.
+
+mod build;
+mod check;
+mod inspect;
+mod serve;
+mod subject;
+mod units;
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// What a command that could not do its work exits with.
+const FAILED: u8 = 2;
+/// What a check exits with whose verdict does not hold.
+const BROKEN: u8 = 1;
+
+/// Per-request memory for WebAssembly edge handlers: builds handlers, serves
+/// them one instance per request, and checks that their memory is reused.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter such
+    /// as `info,lavandula_host=debug`.
+    #[arg(long, global = true, env = "LAVANDULA_LOG", default_value = "info")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Build(build::Arguments),
+    Serve(serve::Arguments),
+    Check(check::Arguments),
+    Inspect(inspect::Arguments),
+}
+
+/// A failure with what to do about it, ready to be printed.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = match EnvFilter::try_new(&arguments.log) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("error: `{}` is no log filter: {error}", arguments.log);
+            return ExitCode::from(FAILED);
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+
+    let done = match arguments.command {
+        Command::Build(arguments) => build::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {}", chain(&*error));
+        ExitCode::from(FAILED)
+    })
+}
+
+/// An error with its causes, each of which says more than the one before.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let line = error.to_string();
+        // Some errors repeat their cause in their own text.
+        if !text.contains(&line) {
+            text.push_str("\n  because: ");
+            text.push_str(line.trim_end());
+        }
+        cause = error.source();
+    }
+    text
+}

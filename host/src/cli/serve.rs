@@ -1,0 +1,153 @@
+//! `lavandula serve`: a component behind HTTP.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lavandula_host::{Door, Host, HostBuilder, Limits, Server, ServerConfig};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Result;
+use super::subject::Subject;
+use super::units;
+
+/// Serves a component over HTTP, one fresh instance per request.
+///
+/// Prints `Serving HTTP on http://ADDR/` once it listens. Ctrl-C and SIGTERM
+/// drain: requests that are under way are answered, new ones are not accepted.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// A component, or the folder of a handler crate to build first. Default:
+    /// the sample handler.
+    #[arg(value_name = "COMPONENT|PATH")]
+    subject: Option<PathBuf>,
+    /// Address to listen on; port 0 takes any free one.
+    #[arg(long, env = "LAVANDULA_ADDR", default_value_t = ServerConfig::default().addr)]
+    addr: SocketAddr,
+    /// Threads that serve. Default: one for each processor.
+    #[arg(long, env = "LAVANDULA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    #[command(flatten)]
+    guest: GuestArguments,
+    /// Largest body of a request.
+    #[arg(long, env = "LAVANDULA_MAX_BODY", value_name = "SIZE", value_parser = units::bytes, default_value = "10MiB")]
+    max_body: usize,
+    /// Largest body of a response.
+    #[arg(long, env = "LAVANDULA_MAX_RESPONSE", value_name = "SIZE", value_parser = units::bytes, default_value = "32MiB")]
+    max_response: usize,
+    /// Requests that run at the same time; others wait.
+    #[arg(long, env = "LAVANDULA_MAX_IN_FLIGHT", default_value_t = Limits::default().max_in_flight, value_parser = clap::value_parser!(u32).range(1..))]
+    max_in_flight: u32,
+    /// How long a request waits for its turn before it is answered with 503.
+    #[arg(long, env = "LAVANDULA_QUEUE_WAIT", value_name = "TIME", value_parser = units::duration, default_value = "1s")]
+    queue_wait: Duration,
+    /// Connections at the same time.
+    #[arg(long, env = "LAVANDULA_MAX_CONNECTIONS", default_value_t = ServerConfig::default().max_connections as u32, value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+    /// How long a client may take for the headers of a request, and pause in
+    /// its body.
+    #[arg(long, env = "LAVANDULA_HEADER_TIMEOUT", value_name = "TIME", value_parser = units::duration, default_value = "10s")]
+    header_timeout: Duration,
+    /// How long a connection may be idle.
+    #[arg(long, env = "LAVANDULA_KEEP_ALIVE", value_name = "TIME", value_parser = units::duration, default_value = "60s")]
+    keep_alive: Duration,
+    /// How long a shutdown waits for requests that are under way.
+    #[arg(long, env = "LAVANDULA_SHUTDOWN_GRACE", value_name = "TIME", value_parser = units::duration, default_value = "10s")]
+    shutdown_grace: Duration,
+}
+
+/// How guests are run, for all commands that run them.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct GuestArguments {
+    /// Linear memory of a request, over all memories of its instance.
+    #[arg(long, env = "LAVANDULA_MAX_MEMORY", value_name = "SIZE", value_parser = units::bytes, default_value = "64MiB")]
+    max_memory: usize,
+    /// Wall time of a request.
+    #[arg(long, env = "LAVANDULA_TIMEOUT", value_name = "TIME", value_parser = units::duration, default_value = "10s")]
+    timeout: Duration,
+    /// Enter the component by this door. Default: the fast one where it has it.
+    #[arg(long, env = "LAVANDULA_DOOR", value_name = "fast|wasi-http")]
+    door: Option<Door>,
+}
+
+impl GuestArguments {
+    /// A host with these limits, and with the others given.
+    pub fn host(self, others: Limits) -> HostBuilder {
+        let host = Host::builder().limits(Limits {
+            max_memory: self.max_memory,
+            timeout: self.timeout,
+            ..others
+        });
+        match self.door {
+            Some(door) => host.door(door),
+            None => host,
+        }
+    }
+}
+
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    let subject = Subject::resolve(arguments.subject.as_deref())?;
+    let limits = Limits {
+        max_request_body: arguments.max_body,
+        max_response_body: arguments.max_response,
+        max_in_flight: arguments.max_in_flight,
+        ..Limits::default()
+    };
+    let host = arguments.guest.host(limits).load(&subject.component)?;
+    let config = ServerConfig {
+        addr: arguments.addr,
+        header_timeout: arguments.header_timeout,
+        keep_alive: arguments.keep_alive,
+        max_connections: arguments.max_connections as usize,
+        queue_wait: arguments.queue_wait,
+        grace: arguments.shutdown_grace,
+    };
+
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = arguments.threads {
+        runtime.worker_threads(threads.into());
+    }
+    let runtime = runtime.enable_all().build()?;
+    runtime.block_on(async {
+        // Before the first line is printed, so that whoever reads it may send
+        // a signal at once.
+        let stop = stop()?;
+        let server = Server::bind(host.clone(), config).await?;
+        let addr = server.local_addr();
+        println!("Serving HTTP on http://{addr}/");
+        println!("{}", invitation(addr, &subject));
+        tracing::info!(door = %host.door(), component = %subject.component.display(), "ready");
+        server.run(stop).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// A line to try it with.
+fn invitation(addr: SocketAddr, subject: &Subject) -> String {
+    match subject.typical.first() {
+        Some(request) => format!("Try: {}", request.curl(&format!("http://{addr}"))),
+        None => format!("Try: curl -i http://{addr}/"),
+    }
+}
+
+/// Resolves at the first SIGINT or SIGTERM. The second one ends the process at
+/// once, for those who cannot wait.
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        let number = tokio::select! {
+            _ = interrupt.recv() => libc::SIGINT,
+            _ = terminate.recv() => libc::SIGTERM,
+        };
+        tracing::info!("draining; a second signal ends the process at once");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(128 + number);
+        });
+    })
+}

@@ -1,0 +1,63 @@
+//! What a command works on: a component file, a handler crate, or the sample.
+
+use std::path::{Path, PathBuf};
+
+use lavandula_host::build::{Build, TypicalRequest};
+
+use super::Result;
+
+/// The handler that is served and checked where none is named.
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/json-api");
+
+/// A component on disk, and what is known of it besides.
+pub struct Subject {
+    pub component: PathBuf,
+    /// Requests that its author calls typical.
+    pub typical: Vec<TypicalRequest>,
+}
+
+impl Subject {
+    /// Finds or builds the component: `path` is a `.wasm` file, the folder of a
+    /// handler crate or its `Cargo.toml`; without it the sample is built.
+    pub fn resolve(path: Option<&Path>) -> Result<Self> {
+        let path = match path {
+            Some(path) => path,
+            None if Path::new(SAMPLE).is_dir() => Path::new(SAMPLE),
+            None => {
+                return Err(
+                    "the sample handler is only there in a checkout of lavandula: name a \
+                     component, or the folder of a handler crate"
+                        .into(),
+                );
+            }
+        };
+        let is_crate = path.is_dir() || path.file_name().is_some_and(|name| name == "Cargo.toml");
+        if !is_crate {
+            return Ok(Self {
+                component: path.to_owned(),
+                typical: Vec::new(),
+            });
+        }
+        let built = Build::new(path).run()?;
+        tracing::info!(
+            component = %built.component.display(),
+            bytes = built.bytes,
+            target = %built.target,
+            "built"
+        );
+        Ok(Self {
+            component: built.component,
+            typical: built.typical,
+        })
+    }
+
+    pub fn read(&self) -> Result<Vec<u8>> {
+        std::fs::read(&self.component).map_err(|error| {
+            format!(
+                "cannot read {}: {error}: name a component, or the folder of a handler crate",
+                self.component.display()
+            )
+            .into()
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! Every limit and default of the host, with its unit and its reason.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// What one request may cost. The limits hold for every guest alike and are
+/// decided once, before the component is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory, summed over *all* memories of the request's
+    /// instance. A growth beyond it is denied: the guest sees `-1`. 64 MiB.
+    pub max_memory: usize,
+    /// Wall time from the start of the instantiation to the last byte of the
+    /// response. It runs on while the guest waits for the host. 10 s.
+    pub timeout: Duration,
+    /// Bytes of request body. 10 MiB.
+    pub max_request_body: usize,
+    /// Bytes of response body. It is collected before it is sent, so that a
+    /// guest that fails half-way still gets an honest status. 32 MiB.
+    pub max_response_body: usize,
+    /// Bytes of all header names and values together, of a request and of a
+    /// response alike; a request's target counts as well. 64 KiB.
+    pub max_header_bytes: usize,
+    /// Elements of all tables of the instance together. 20 000.
+    pub max_table_elements: usize,
+    /// Handles to host resources (streams, bodies, header fields) that the
+    /// guest may hold at a time. 10 000.
+    pub max_handles: usize,
+    /// Requests that run at the same time. It is also the number of slots in
+    /// the instance pool, each of which reserves address space. 64.
+    pub max_in_flight: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_memory: 64 * MIB,
+            timeout: Duration::from_secs(10),
+            max_request_body: 10 * MIB,
+            max_response_body: 32 * MIB,
+            max_header_bytes: 64 * KIB,
+            max_table_elements: 20_000,
+            max_handles: 10_000,
+            max_in_flight: 64,
+        }
+    }
+}
+
+impl Limits {
+    /// Bytes that one call may copy from the guest into the host. The largest
+    /// honest call is the fast door's answer, a whole response at once; as long
+    /// as it fits into the guest's memory it also fits through here, so that a
+    /// response that is too large fails as such and not as a trap. Derived, so
+    /// that it cannot contradict the other limits.
+    pub fn hostcall_bytes(&self) -> usize {
+        self.max_response_body
+            .max(self.max_memory)
+            .saturating_add(self.max_header_bytes)
+            .saturating_add(MIB)
+    }
+}
+
+/// How the server treats its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where to listen. Port 0 takes any free port. `127.0.0.1:8080`: nothing
+    /// outside this machine reaches it unless it is told to.
+    pub addr: SocketAddr,
+    /// From the first byte of a request to the end of its headers, and the
+    /// longest pause within its body. 10 s.
+    pub header_timeout: Duration,
+    /// How long a connection may stay without a byte in either direction,
+    /// between requests and while a response is being sent. 60 s.
+    pub keep_alive: Duration,
+    /// Connections at a time. Further ones wait in the kernel's backlog. 1024.
+    pub max_connections: usize,
+    /// How long a request waits for a free instance before it is answered
+    /// with 503. 1 s.
+    pub queue_wait: Duration,
+    /// How long a shutdown waits for the requests that are under way. 10 s.
+    pub grace: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            header_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(60),
+            max_connections: 1024,
+            queue_wait: Duration::from_secs(1),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_call_may_always_carry_the_largest_response() {
+        for body in [0, 1, 32 * MIB, usize::MAX] {
+            let limits = Limits {
+                max_response_body: body,
+                ..Limits::default()
+            };
+            assert!(limits.hostcall_bytes() >= body);
+        }
+    }
+}

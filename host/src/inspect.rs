@@ -1,0 +1,102 @@
+//! What a component is, without running it.
+
+use std::fmt;
+
+use serde::Serialize;
+use wasmtime::component::Component;
+use wasmtime::{Config, Engine};
+
+use crate::program::{self, Door, LoadError};
+
+/// What a component exports and imports, and what it starts with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Size of the file.
+    pub bytes: u64,
+    /// The doors by which requests can enter, the preferred one first.
+    #[serde(serialize_with = "names")]
+    pub doors: Vec<Door>,
+    /// Whether a host can seal and rewind it.
+    pub rewinds: bool,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+    /// How many linear memories it has, where that can be told.
+    pub memories: Option<u32>,
+    /// The largest memory at the start, in bytes, where that can be told.
+    pub initial_memory: Option<u64>,
+}
+
+fn names<S: serde::Serializer>(doors: &[Door], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(doors.iter().map(ToString::to_string))
+}
+
+impl Inspection {
+    /// Inspects the component that `bytes` are. It needs no door, and its
+    /// imports need not be on offer.
+    ///
+    /// # Errors
+    /// [`LoadError`] for what is no component, and for one that is not valid.
+    pub fn of(bytes: &[u8]) -> Result<Self, LoadError> {
+        program::expect_component(bytes)?;
+        let engine = Engine::new(&Config::new()).map_err(LoadError::Engine)?;
+        let component = Component::from_binary(&engine, bytes).map_err(LoadError::Compile)?;
+        let ty = component.component_type();
+        let resources = component.resources_required();
+        Ok(Self {
+            bytes: bytes.len() as u64,
+            doors: program::doors(&component),
+            rewinds: program::rewinds(&component),
+            imports: ty
+                .imports(&engine)
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+            exports: ty
+                .exports(&engine)
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+            memories: resources.as_ref().map(|resources| resources.num_memories),
+            initial_memory: resources
+                .and_then(|resources| resources.max_initial_memory_size)
+                .map(|pages| pages * program::PAGE),
+        })
+    }
+}
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let doors = match self.doors.as_slice() {
+            [] => "none: it cannot be served".to_owned(),
+            doors => {
+                let names: Vec<_> = doors.iter().map(ToString::to_string).collect();
+                names.join(", ")
+            }
+        };
+        writeln!(f, "size      {} bytes", self.bytes)?;
+        writeln!(f, "doors     {doors}")?;
+        writeln!(f, "rewinds   {}", if self.rewinds { "yes" } else { "no" })?;
+        match (self.memories, self.initial_memory) {
+            (Some(count), Some(initial)) => {
+                writeln!(
+                    f,
+                    "memories  {count}, the largest starts with {} KiB",
+                    initial / 1024
+                )?;
+            }
+            (Some(count), None) => writeln!(f, "memories  {count}")?,
+            _ => writeln!(f, "memories  known only when it runs")?,
+        }
+        list(f, "imports", &self.imports)?;
+        list(f, "exports", &self.exports)
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, title: &str, names: &[String]) -> fmt::Result {
+    if names.is_empty() {
+        return writeln!(f, "{title}   nothing");
+    }
+    writeln!(f, "{title}")?;
+    names.iter().try_for_each(|name| writeln!(f, "  {name}"))
+}

@@ -1,0 +1,13 @@
+//! The command `lavandula`: builds handlers, serves them, and checks them.
+//!
+//! stdout is the product, stderr the log. Exit codes: 0 for success, 1 for a
+//! verdict that does not hold, 2 for everything that kept the command from its
+//! work, with a line on stderr that says what to do.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

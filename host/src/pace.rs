@@ -1,0 +1,237 @@
+//! How long a client may take: a connection that ends itself when its peer
+//! stops.
+//!
+//! hyper has one timer for both the pause before a request and the headers of
+//! it, so that either idle connections are cut early or slow headers are borne
+//! long. Here the first byte of a request makes the difference. hyper's own
+//! timer stays on behind this one, set to the sum of both times: it is what
+//! makes hyper look at an idle connection at all.
+//!
+//! The life of a connection:
+//! ```text
+//!            first byte            service called
+//! Idle ----------------------> Head -------------> Busy
+//!  ^  keep_alive: end of file    | header_timeout:    |
+//!  |                             v 408                |
+//!  +--------------------------------------------------+ service returned
+//! ```
+//! While it is `Busy` the body has a timeout of its own and the guest has its
+//! deadline. While a response is written the connection is `Idle` again, and
+//! every byte that the client takes starts the time anew.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::config::ServerConfig;
+use crate::failure::Failure;
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Turn {
+    /// The client's: to begin a request or to take a response.
+    Idle,
+    /// The client's: to finish the headers it began.
+    Head,
+    /// The host's.
+    Busy,
+}
+
+/// The turn of one connection, shared by its stream and its service. Both run
+/// in one task, so that the order of memory operations does not matter.
+#[derive(Clone, Debug)]
+pub(crate) struct Pace(Arc<AtomicU8>);
+
+impl Pace {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicU8::new(Turn::Idle as u8)))
+    }
+
+    fn turn(&self) -> Turn {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Turn::Idle,
+            1 => Turn::Head,
+            _ => Turn::Busy,
+        }
+    }
+
+    fn set(&self, turn: Turn) {
+        self.0.store(turn as u8, Ordering::Relaxed);
+    }
+
+    /// The host has the turn until what is returned is dropped.
+    pub(crate) fn busy(&self) -> Busy {
+        self.set(Turn::Busy);
+        Busy(self.clone())
+    }
+}
+
+/// The host's turn.
+pub(crate) struct Busy(Pace);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.set(Turn::Idle);
+    }
+}
+
+/// A connection that ends itself when the client takes too long.
+pub(crate) struct Paced {
+    stream: TcpStream,
+    pace: Pace,
+    header_timeout: Duration,
+    keep_alive: Duration,
+    /// The turn that `timer` was set for.
+    timed: Turn,
+    timer: Pin<Box<Sleep>>,
+    /// Whether a part of a response is still waiting to be written.
+    writing: bool,
+}
+
+impl Paced {
+    pub(crate) fn new(stream: TcpStream, pace: Pace, config: &ServerConfig) -> Self {
+        Self {
+            stream,
+            pace,
+            header_timeout: config.header_timeout,
+            keep_alive: config.keep_alive,
+            timed: Turn::Idle,
+            timer: Box::pin(sleep_until(Instant::now() + config.keep_alive)),
+            writing: false,
+        }
+    }
+
+    /// Sets the timer for `turn`, from now.
+    fn time(&mut self, turn: Turn) {
+        let limit = match turn {
+            Turn::Idle => self.keep_alive,
+            Turn::Head => self.header_timeout,
+            Turn::Busy => return,
+        };
+        self.timed = turn;
+        self.timer.as_mut().reset(Instant::now() + limit);
+    }
+
+    /// Ready with the turn in which the client's time ran out.
+    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        let turn = self.pace.turn();
+        if turn == Turn::Busy {
+            self.timed = Turn::Busy;
+            return Poll::Pending;
+        }
+        if turn != self.timed {
+            self.time(turn);
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(turn)
+    }
+
+    /// Tells the client why it is cut off, if it can be told at all: hyper
+    /// answers no request whose headers it has not seen. Between two responses
+    /// nothing of hyper's is under way that this could tear apart.
+    fn refuse(&mut self) {
+        if self.writing {
+            return;
+        }
+        let limit = self.header_timeout;
+        let failure = Failure::TooSlow { limit };
+        let response = failure.response();
+        let mut text = format!("HTTP/1.1 {}\r\n", response.status());
+        for (name, value) in response.headers() {
+            let value = value.to_str().unwrap_or_default();
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let body = response.body();
+        text.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+        text.push_str(&String::from_utf8_lossy(body));
+        // It fits into an empty socket buffer; where the buffer is not empty
+        // the client is not reading anyway.
+        let _ = self.stream.try_write(text.as_bytes());
+        tracing::info!(outcome = failure.label(), "{failure}");
+    }
+}
+
+impl AsyncRead for Paced {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
+            let received = buffer.filled().len() > before;
+            if received && this.pace.turn() == Turn::Idle {
+                this.pace.set(Turn::Head);
+                this.time(Turn::Head);
+            }
+            return Poll::Ready(result);
+        }
+        match ready!(this.poll_expired(cx)) {
+            // An end of file is how a connection ends that nobody needs.
+            Turn::Idle => Poll::Ready(Ok(())),
+            Turn::Head | Turn::Busy => {
+                this.refuse();
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+impl Paced {
+    /// What a write came to. A client that takes nothing runs out of time; one
+    /// that takes something starts anew.
+    fn wrote<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.writing = poll.is_pending();
+        if poll.is_ready() {
+            if self.timed == Turn::Idle {
+                self.time(Turn::Idle);
+            }
+            return poll;
+        }
+        ready!(self.poll_expired(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncWrite for Paced {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.wrote(cx, poll)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.wrote(cx, poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

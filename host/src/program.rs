@@ -1,0 +1,484 @@
+//! A component that was compiled, checked and linked: all that is done once,
+//! so that a request only has to instantiate it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Instant;
+
+use thiserror::Error;
+use wasmtime::component::types::Component as ComponentType;
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
+
+use crate::bindings::handler::{Fast, FastIndices};
+use crate::bindings::invocation::{Rewinding, RewindingIndices};
+use crate::config::Limits;
+use crate::failure::Failure;
+use crate::invoke::{self, DeadlinePassed, Phase};
+use crate::limits::MemoryUse;
+use crate::state::State;
+
+/// The exports that a request can come in by, as they are looked up. A version
+/// that is compatible is found as well: any 0.1.x, any 0.2.x.
+const FAST: &str = "lavandula:arena/handler@0.1.0";
+const WASI_HTTP: &str = "wasi:http/incoming-handler@0.2.0";
+const INVOCATION: &str = "lavandula:arena/invocation@0.1.0";
+
+/// Bytes of a wasm page.
+pub(crate) const PAGE: u64 = 64 * 1024;
+
+/// An export by which a request enters a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// `lavandula:arena/handler`: one call with plain values.
+    Fast,
+    /// `wasi:http/incoming-handler`, any 0.2.x: what every `wasi:http`
+    /// component has.
+    WasiHttp,
+}
+
+impl Door {
+    fn export(self) -> &'static str {
+        match self {
+            Self::Fast => FAST,
+            Self::WasiHttp => WASI_HTTP,
+        }
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fast => "fast",
+            Self::WasiHttp => "wasi-http",
+        })
+    }
+}
+
+impl FromStr for Door {
+    type Err = UnknownDoor;
+
+    fn from_str(name: &str) -> Result<Self, UnknownDoor> {
+        [Self::Fast, Self::WasiHttp]
+            .into_iter()
+            .find(|door| door.to_string() == name)
+            .ok_or(UnknownDoor)
+    }
+}
+
+/// A name that is no door's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a door is `fast` or `wasi-http`")]
+pub struct UnknownDoor;
+
+/// Why a component cannot be served.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file could not be read.
+    #[error("cannot read `{path}`; check that it exists and may be read", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+
+    /// The bytes are something else altogether.
+    #[error("this is not WebAssembly; give the `.wasm` file of a component")]
+    NotWasm,
+
+    /// A core module, as `wasm32-unknown-unknown` and `wasm32-wasip1` make.
+    #[error(
+        "this is a core module, not a component; build it with `lavandula build` \
+         or with `--target wasm32-wasip2`"
+    )]
+    CoreModule,
+
+    /// The component does not compile.
+    #[error(
+        "the component does not compile; rebuild it, and if it uses wasm proposals \
+         that are not standard yet, without them"
+    )]
+    Compile(#[source] wasmtime::Error),
+
+    /// The component needs something that this host does not offer.
+    #[error(
+        "the component imports `{name}`, which this host does not offer; it offers WASI 0.2 \
+         and `wasi:http`, so build the component without it or compose it with one that has it"
+    )]
+    MissingImport {
+        /// The import.
+        name: String,
+        /// What does not match.
+        source: wasmtime::Error,
+    },
+
+    /// The component has no export that takes a request.
+    #[error(
+        "the component exports no request handler, only {exports}; export \
+         `lavandula:arena/handler` or `wasi:http/incoming-handler` (in Rust: `lavandula::export!`)"
+    )]
+    NoDoor {
+        /// What it exports instead.
+        exports: String,
+    },
+
+    /// The component has a door, but not the one that was asked for.
+    #[error("the component does not export `{export}`; leave the choice of the door to the host")]
+    DoorMissing {
+        /// The export that was asked for.
+        export: &'static str,
+    },
+
+    /// An interface has the right name and lacks a function.
+    #[error(
+        "an interface that the component exports is not the one that this host knows; \
+         rebuild it against the same version of `lavandula:arena`"
+    )]
+    Interface(#[source] wasmtime::Error),
+
+    /// The component could not even start within the limit.
+    #[error(
+        "the component starts with {needed} bytes of memory and the limit is {limit}; raise the \
+         memory limit or link the component with less initial memory and a smaller stack"
+    )]
+    Memory {
+        /// The largest initial memory of the component, in bytes.
+        needed: u64,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+
+    /// The machine cannot run compiled guests.
+    #[error("cannot set up the WebAssembly engine on this machine")]
+    Engine(#[source] wasmtime::Error),
+
+    /// The thread that interrupts guests could not be started.
+    #[error("cannot start the thread that interrupts guests; allow this process one more thread")]
+    Clock(#[source] io::Error),
+}
+
+/// A component, ready to be instantiated any number of times.
+#[derive(Clone)]
+pub struct Program {
+    instance: InstancePre<State>,
+    door: Door,
+    fast: Option<FastIndices>,
+    wasi: Option<ProxyIndices>,
+    invocation: Option<RewindingIndices>,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program")
+            .field("door", &self.door)
+            .field("invocation", &self.has_invocation())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Program {
+    /// Compiles and links a component. Where it has both doors, the fast one is
+    /// used.
+    ///
+    /// Deadlines are only as good as the engine: guest code is interrupted by
+    /// its epoch, which `HostBuilder::load` sets up and keeps moving.
+    pub fn new(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
+        expect_component(bytes)?;
+        let component = Component::from_binary(engine, bytes).map_err(LoadError::Compile)?;
+        let ty = component.component_type();
+
+        // The door first: a library, or a command, is better told what it is
+        // than which of its imports is missing.
+        let has = |export| exports_it(&component, export);
+        let door = *doors(&component).first().ok_or_else(|| LoadError::NoDoor {
+            exports: exports(engine, &ty),
+        })?;
+
+        let linker = linker(engine).map_err(LoadError::Engine)?;
+        let instance = linker
+            .instantiate_pre(&component)
+            .map_err(|source| missing_import(engine, &ty, source))?;
+
+        // Names only: wasmtime compares types when it has an instance, so that
+        // an export of another type shows as `Failure::Instantiate`.
+        fn indices<T>(
+            present: bool,
+            find: impl FnOnce() -> wasmtime::Result<T>,
+        ) -> Result<Option<T>, LoadError> {
+            present.then(find).transpose().map_err(LoadError::Interface)
+        }
+        Ok(Self {
+            door,
+            fast: indices(has(FAST), || FastIndices::new(&instance))?,
+            wasi: indices(has(WASI_HTTP), || ProxyIndices::new(&instance))?,
+            invocation: indices(has(INVOCATION), || RewindingIndices::new(&instance))?,
+            instance,
+        })
+    }
+
+    /// The same program, entered by `door`.
+    pub fn with_door(self, door: Door) -> Result<Self, LoadError> {
+        let present = match door {
+            Door::Fast => self.fast.is_some(),
+            Door::WasiHttp => self.wasi.is_some(),
+        };
+        if !present {
+            let export = door.export();
+            return Err(LoadError::DoorMissing { export });
+        }
+        Ok(Self { door, ..self })
+    }
+
+    /// The same program, if an instance of it can exist at all within `limits`.
+    pub fn within(self, limits: &Limits) -> Result<Self, LoadError> {
+        let initial = self
+            .instance
+            .component()
+            .resources_required()
+            .and_then(|required| required.max_initial_memory_size)
+            .unwrap_or(0);
+        let needed = initial.saturating_mul(PAGE);
+        let limit = limits.max_memory;
+        if usize::try_from(needed).is_ok_and(|needed| needed <= limit) {
+            Ok(self)
+        } else {
+            Err(LoadError::Memory { needed, limit })
+        }
+    }
+
+    /// The door by which requests enter.
+    pub fn door(&self) -> Door {
+        self.door
+    }
+
+    /// Whether the component exports `lavandula:arena/invocation`, which a
+    /// caller needs to seal and rewind an instance of it.
+    pub fn has_invocation(&self) -> bool {
+        self.invocation.is_some()
+    }
+
+    /// A new instance, which has the store's whole life to itself.
+    ///
+    /// The state's deadline runs from here on: in guest code through the epoch,
+    /// and in the host's through the timer that each call is wrapped in.
+    pub(crate) async fn instantiate(&self, state: State) -> Result<Guest, Refused> {
+        let mut store = Store::new(self.instance.engine(), state);
+        let limits = *store.data().limits();
+        store.limiter(|state| &mut state.ledger);
+        store.set_hostcall_fuel(limits.hostcall_bytes());
+        store.set_max_component_handles(limits.max_handles);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            if Instant::now() >= context.data().deadline {
+                Err(DeadlinePassed.into())
+            } else {
+                // Lets the other requests of this thread run.
+                Ok(UpdateDeadline::Yield(1))
+            }
+        });
+
+        match self.load(&mut store).await {
+            Ok((fast, wasi, invocation)) => {
+                store.data_mut().ledger.instantiated();
+                Ok(Guest {
+                    store,
+                    fast,
+                    wasi,
+                    invocation,
+                })
+            }
+            Err(failure) => Err(Refused {
+                failure,
+                memory: store.data().ledger.memory_use(),
+            }),
+        }
+    }
+
+    async fn load(
+        &self,
+        store: &mut Store<State>,
+    ) -> Result<(Option<Fast>, Option<Proxy>, Option<Rewinding>), Failure> {
+        let deadline = store.data().deadline;
+        let instance = invoke::until(deadline, self.instance.instantiate_async(&mut *store)).await;
+        let instance = instance.map_err(|why| invoke::explain(why, store.data(), Phase::Start))?;
+
+        let fast = self.fast.as_ref().map(|i| i.load(&mut *store, &instance));
+        let wasi = self.wasi.as_ref().map(|i| i.load(&mut *store, &instance));
+        let invocation = self
+            .invocation
+            .as_ref()
+            .map(|i| i.load(&mut *store, &instance));
+        Ok((
+            fast.transpose().map_err(Failure::Instantiate)?,
+            wasi.transpose().map_err(Failure::Instantiate)?,
+            invocation.transpose().map_err(Failure::Instantiate)?,
+        ))
+    }
+}
+
+/// An instance that did not come to be.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// Why.
+    pub(crate) failure: Failure,
+    /// What it had of memory by then.
+    pub(crate) memory: MemoryUse,
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        refused.failure
+    }
+}
+
+/// An instance in its store, with what it exports. How it is called is the
+/// matter of `invoke.rs`.
+pub(crate) struct Guest {
+    pub(crate) store: Store<State>,
+    pub(crate) fast: Option<Fast>,
+    pub(crate) wasi: Option<Proxy>,
+    pub(crate) invocation: Option<Rewinding>,
+}
+
+fn exports_it(component: &Component, export: &str) -> bool {
+    component.get_export_index(None, export).is_some()
+}
+
+/// The doors that a component has, the preferred one first.
+pub(crate) fn doors(component: &Component) -> Vec<Door> {
+    let mut doors = vec![Door::Fast, Door::WasiHttp];
+    doors.retain(|door| exports_it(component, door.export()));
+    doors
+}
+
+/// Whether a component can be sealed and rewound.
+pub(crate) fn rewinds(component: &Component) -> bool {
+    exports_it(component, INVOCATION)
+}
+
+/// Tells a component from what is commonly given in its place.
+pub(crate) fn expect_component(bytes: &[u8]) -> Result<(), LoadError> {
+    // Four bytes of magic, two of version, two of layer: 0 for modules, 1 for
+    // components.
+    match bytes.first_chunk::<8>() {
+        Some(b"\0asm\x01\0\0\0") => Err(LoadError::CoreModule),
+        Some([0, b'a', b's', b'm', ..]) => Ok(()),
+        _ => Err(LoadError::NotWasm),
+    }
+}
+
+/// All that a guest may import.
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    Ok(linker)
+}
+
+/// What a component exports, for people.
+fn exports(engine: &Engine, ty: &ComponentType) -> String {
+    let names: Vec<_> = ty
+        .exports(engine)
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// Names the import that is to blame for `source`.
+fn missing_import(engine: &Engine, ty: &ComponentType, source: wasmtime::Error) -> LoadError {
+    // wasmtime names it in the text of the error only, and stops at the first,
+    // so that the import that its text names is the one.
+    let text = format!("{source:#}");
+    let named = ty
+        .imports(engine)
+        .map(|(name, _)| name)
+        .find(|name| text.contains(&format!("`{name}`")));
+    LoadError::MissingImport {
+        name: named.unwrap_or("(see the cause)").to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::testing;
+
+    fn load(bytes: &[u8]) -> Result<Program, LoadError> {
+        Program::new(&Engine::default(), bytes)
+    }
+
+    #[test]
+    fn bytes_that_are_not_wasm_are_told_apart_from_a_core_module() {
+        for bytes in [&b""[..], b"\0asm", b"#!/bin/sh\nexit 0\n"] {
+            assert!(matches!(load(bytes), Err(LoadError::NotWasm)));
+        }
+        let module = b"\0asm\x01\0\0\0";
+        assert!(matches!(load(module), Err(LoadError::CoreModule)));
+    }
+
+    #[test]
+    fn a_component_that_is_cut_off_does_not_compile() {
+        let whole = testing::handler(testing::HELLO);
+        let error = load(&whole[..whole.len() / 2]).expect_err("cut off");
+        assert!(matches!(error, LoadError::Compile(_)), "{error}");
+        assert!(error.source().is_some());
+    }
+
+    #[test]
+    fn a_component_without_a_door_is_told_what_it_exports() {
+        let empty = load(b"\0asm\x0d\0\x01\0").expect_err("no door");
+        assert!(empty.to_string().contains("only nothing"), "{empty}");
+        let command =
+            testing::component("(component (core module $m) (export \"m\" (core module $m)))");
+        let command = load(&command).expect_err("no door");
+        assert!(command.to_string().contains("only `m`"), "{command}");
+    }
+
+    #[test]
+    fn a_missing_import_is_named() {
+        let error = load(&testing::importing("acme:db/store@1.0.0")).expect_err("missing");
+        match &error {
+            LoadError::MissingImport { name, .. } => assert_eq!(name, "acme:db/store@1.0.0"),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_door_that_is_not_there_cannot_be_forced() {
+        let program = load(&testing::handler(testing::HELLO)).expect("a program");
+        assert_eq!(program.door(), Door::Fast);
+        assert!(!program.has_invocation());
+        let program = program.with_door(Door::Fast).expect("it is there");
+        let error = program.with_door(Door::WasiHttp).expect_err("it is not");
+        assert!(error.to_string().contains("wasi:http/incoming-handler"));
+    }
+
+    #[test]
+    fn a_component_that_cannot_start_within_the_limit_is_refused() {
+        let program = load(&testing::handler(testing::HELLO)).expect("a program");
+        let tight = Limits {
+            max_memory: 64 * 1024,
+            ..Limits::default()
+        };
+        let error = program.within(&tight).expect_err("it has more pages");
+        assert!(matches!(error, LoadError::Memory { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_interface_without_its_function_is_refused_at_load() {
+        let error = load(&testing::component(testing::NO_HANDLE)).expect_err("no function");
+        assert!(matches!(error, LoadError::Interface(_)), "{error}");
+    }
+}

@@ -1,0 +1,115 @@
+//! What the host keeps for one request: the data of its store.
+//!
+//! A guest gets clocks, randomness, a log and the request. It gets no file, no
+//! environment, no socket and no way to send a request of its own: everything
+//! that is not given here is refused by the implementation it is linked to.
+
+use std::time::Instant;
+
+use http::Request;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
+
+use crate::config::Limits;
+use crate::guest_log::{Channel, GuestLog, GuestOutput};
+use crate::limits::MemoryLedger;
+
+/// The data of a store. One request's, and gone with it, unless a check keeps
+/// the instance on purpose.
+pub(crate) struct State {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    table: ResourceTable,
+    egress: NoEgress,
+    limits: Limits,
+    /// What the memory of the instance does.
+    pub(crate) ledger: MemoryLedger,
+    /// When the invocation has to be over.
+    pub(crate) deadline: Instant,
+}
+
+impl State {
+    /// A state whose invocation begins now.
+    pub(crate) fn new(limits: &Limits, output: GuestOutput) -> Self {
+        let mut wasi = WasiCtx::builder();
+        wasi.allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            // The host allocates these bytes; the guest could not hold more.
+            .max_random_size(u64::try_from(limits.max_memory).unwrap_or(u64::MAX));
+        if output == GuestOutput::Log {
+            wasi.stdout(GuestLog::new(Channel::Stdout))
+                .stderr(GuestLog::new(Channel::Stderr));
+        }
+
+        let mut http = WasiHttpCtx::new();
+        // wasmtime counts what a header occupies in the host, which for short
+        // headers is about twice what it has on the wire.
+        http.set_field_size_limit(limits.max_header_bytes.saturating_mul(2));
+
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.max_handles);
+
+        Self {
+            wasi: wasi.build(),
+            http,
+            table,
+            egress: NoEgress,
+            limits: *limits,
+            ledger: MemoryLedger::new(limits),
+            deadline: Instant::now() + limits.timeout,
+        }
+    }
+
+    /// The limits that this state was made for.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whether the guest holds no resource of the host: no stream, no body, no
+    /// pollable.
+    pub(crate) fn holds_no_resources(&self) -> bool {
+        self.table.is_empty()
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.egress,
+        }
+    }
+}
+
+/// Refuses every request that a guest wants to send.
+struct NoEgress;
+
+/// What becomes of a request that is sent: the response, and the future that
+/// moves its bytes.
+type Sent = Result<(http::Response<WasiBody>, Transfer), Error>;
+type Transfer = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for NoEgress {
+    fn send_request(
+        &mut self,
+        _: Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Transfer,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
+    }
+}

@@ -1,0 +1,172 @@
+//! Guests for the tests of this crate, small enough to be read: a few lines of
+//! WebAssembly text behind the canonical ABI.
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+const WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
+
+/// Answers 200 with a header and `hello`.
+pub(crate) const HELLO: &str = "(call $answer (i32.const 200))";
+
+/// Answers 200 plus the number of requests that this memory has seen.
+pub(crate) const COUNT: &str = "
+    (i32.store (i32.const 2048) (i32.add (i32.load (i32.const 2048)) (i32.const 1)))
+    (call $answer (i32.add (i32.const 200) (i32.load (i32.const 2048))))";
+
+/// Writes all over its first page and traps; answers 200 where it finds a
+/// trace of an earlier request instead.
+pub(crate) const COUNT_THEN_TRAP: &str = "
+    (if (i32.load (i32.const 60000)) (then (return (call $answer (i32.const 200)))))
+    (memory.fill (i32.const 50000) (i32.const 255) (i32.const 15000))
+    unreachable";
+
+/// Never ends calling itself.
+pub(crate) const RECURSE: &str = "(call $recurse)";
+
+/// Asks for a mebibyte, answers 200 if it gets it and traps if not.
+pub(crate) const GROW_OR_TRAP: &str = "
+    (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable))
+    (call $answer (i32.const 200))";
+
+/// A component whose door has no function.
+pub(crate) const NO_HANDLE: &str = r#"
+    (component
+        (instance $handler)
+        (export "lavandula:arena/handler@0.1.0" (instance $handler)))"#;
+
+/// A component whose handler is no function of a request.
+pub(crate) const WRONG_TYPE: &str = r#"
+    (component
+        (core module $m (func (export "f")))
+        (core instance $i (instantiate $m))
+        (func $f (canon lift (core func $i "f")))
+        (instance $handler (export "handle" (func $f)))
+        (export "lavandula:arena/handler@0.1.0" (instance $handler)))"#;
+
+/// Answers with `status`.
+pub(crate) fn status(status: u16) -> String {
+    format!("(call $answer (i32.const {status}))")
+}
+
+/// A component from its text.
+pub(crate) fn component(text: &str) -> Vec<u8> {
+    wat::parse_str(text).expect("the text is valid")
+}
+
+/// A component that imports `name` and exports nothing but a door's name.
+pub(crate) fn importing(name: &str) -> Vec<u8> {
+    component(&format!(
+        r#"(component
+            (import "{name}" (instance (export "get" (func))))
+            (instance $none)
+            (export "lavandula:arena/handler@0.1.0" (instance $none)))"#
+    ))
+}
+
+/// A component with the fast door, whose handler has `body`.
+pub(crate) fn handler(body: &str) -> Vec<u8> {
+    let module = format!(
+        r#"(module
+            (memory (export "memory") 2)
+            (data (i32.const 16) "X-Guest")
+            (data (i32.const 32) "wat")
+            (data (i32.const 48) "hello")
+            ;; One header: where its name and value are and how long.
+            (data (i32.const 64) "\10\00\00\00\07\00\00\00\20\00\00\00\03\00\00\00")
+            (global $at (mut i32) (i32.const 65536))
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+                (global.get $at)
+                (global.set $at (i32.and
+                    (i32.add (i32.add (global.get $at) (local.get 3)) (i32.const 7))
+                    (i32.const -8))))
+            (func $answer (param $status i32) (result i32)
+                (i32.store16 (i32.const 1024) (local.get $status))
+                (i32.store (i32.const 1028) (i32.const 64))
+                (i32.store (i32.const 1032) (i32.const 1))
+                (i32.store (i32.const 1036) (i32.const 48))
+                (i32.store (i32.const 1040) (i32.const 5))
+                (i32.const 1024))
+            (func $recurse (result i32) (i32.add (call $recurse) (i32.const 1)))
+            (func (export "lavandula:arena/handler@0.1.0#handle")
+                (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+                {body}))"#
+    );
+    encode(&module, "export lavandula:arena/handler@0.1.0;")
+}
+
+/// A component with the door of `wasi:http`, whose handler has `body`. It finds
+/// the outparam in `$out`, and `$respond`, which sets a response of 200 with as
+/// many bytes as it is told, in pieces of 4 KiB at most, and does or does not
+/// finish its body.
+pub(crate) fn wasi_handler(body: &str) -> Vec<u8> {
+    let module = format!(
+        r#"(module
+            (import "wasi:http/types@0.2.0" "[constructor]fields" (func $fields (result i32)))
+            (import "wasi:http/types@0.2.0" "[constructor]outgoing-response"
+                (func $response (param i32) (result i32)))
+            (import "wasi:http/types@0.2.0" "[method]outgoing-response.body"
+                (func $body (param i32 i32)))
+            (import "wasi:http/types@0.2.0" "[method]outgoing-body.write"
+                (func $write (param i32 i32)))
+            (import "wasi:http/types@0.2.0" "[static]outgoing-body.finish"
+                (func $finish (param i32 i32 i32 i32)))
+            (import "wasi:http/types@0.2.0" "[static]response-outparam.set"
+                (func $set (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
+            (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush"
+                (func $flush (param i32 i32 i32 i32)))
+            (import "wasi:io/streams@0.2.0" "[resource-drop]output-stream"
+                (func $drop-stream (param i32)))
+            (import "wasi:http/types@0.2.0" "[resource-drop]outgoing-body"
+                (func $drop-body (param i32)))
+            (memory (export "memory") 2)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+            (func $respond (param $out i32) (param $bytes i32) (param $finish i32)
+                (local $r i32) (local $b i32) (local $s i32) (local $n i32)
+                (local.set $r (call $response (call $fields)))
+                (call $body (local.get $r) (i32.const 64))
+                (local.set $b (i32.load (i32.const 68)))
+                (call $set (local.get $out) (i32.const 0) (local.get $r)
+                    (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                    (i32.const 0))
+                (call $write (local.get $b) (i32.const 64))
+                (local.set $s (i32.load (i32.const 68)))
+                (memory.fill (i32.const 8192) (i32.const 120) (i32.const 4096))
+                (block $done (loop $more
+                    (br_if $done (i32.eqz (local.get $bytes)))
+                    (local.set $n (select (i32.const 4096) (local.get $bytes)
+                        (i32.gt_u (local.get $bytes) (i32.const 4096))))
+                    (call $flush (local.get $s) (i32.const 8192) (local.get $n) (i32.const 64))
+                    (br_if $done (i32.load8_u (i32.const 64)))
+                    (local.set $bytes (i32.sub (local.get $bytes) (local.get $n)))
+                    (br $more)))
+                (if (i32.eq (local.get $finish) (i32.const 2)) (then (return)))
+                (call $drop-stream (local.get $s))
+                (if (local.get $finish)
+                    (then (call $finish (local.get $b) (i32.const 0) (i32.const 0)
+                        (i32.const 64)))
+                    (else (call $drop-body (local.get $b)))))
+            (func (export "wasi:http/incoming-handler@0.2.0#handle")
+                (param $request i32) (param $out i32)
+                {body}))"#
+    );
+    encode(&module, "export wasi:http/incoming-handler@0.2.0;")
+}
+
+/// Makes a component of a core module that keeps to the canonical ABI.
+fn encode(module: &str, exports: &str) -> Vec<u8> {
+    let world = format!("package test:guest; world guest {{ {exports} }}");
+    let mut resolve = Resolve::default();
+    resolve.push_dir(WIT).expect("the WIT of this project");
+    let package = resolve.push_str("guest.wit", &world).expect("a world");
+    let world = resolve.select_world(&[package], None).expect("one world");
+
+    let mut module = wat::parse_str(module).expect("the text is valid");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .expect("metadata fits");
+    ComponentEncoder::default()
+        .validate(true)
+        .module(&module)
+        .and_then(|mut encoder| encoder.encode())
+        .expect("the module keeps to the canonical ABI")
+}
