@@ -1,0 +1,87 @@
+//! Fails in the way that its path says, and otherwise sends the request back.
+
+use core::fmt::Write;
+
+use lavandula::{AllocError, Context, IntoResponse, Request, Response};
+
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static HEAP: lavandula::InvocationHeap = lavandula::InvocationHeap::new();
+
+fn handle<'a>(cx: &'a Context, request: Request<'a>) -> Response<'a> {
+    match request.path() {
+        "/trap" => panic!("asked to trap"),
+        "/spin" => spin(),
+        "/overflow" => Response::ok(overflow(1).to_string(), "text/plain"),
+        "/hoard" => hoard(),
+        "/fill" => fill(cx).into_response(),
+        "/status" => Response::new(number(&request)),
+        "/header" => Response::new(200).with_header("not a name", b"x"),
+        "/large" => Response::ok(
+            vec![b'x'; usize::from(number(&request)) * 1024],
+            "text/plain",
+        ),
+        "/count" => count(),
+        "/describe" => describe(cx, request).into_response(),
+        _ => Response::ok(request.body(), "application/octet-stream"),
+    }
+}
+
+lavandula::export!(handle);
+
+fn number(request: &Request<'_>) -> u16 {
+    let number = request.query_value("n").and_then(|n| n.parse().ok());
+    number.unwrap_or(0)
+}
+
+fn spin() -> ! {
+    let mut n = 0_u64;
+    loop {
+        n = core::hint::black_box(n.wrapping_add(1));
+    }
+}
+
+fn overflow(depth: u64) -> u64 {
+    let frame = core::hint::black_box([depth; 64]);
+    if depth == u64::MAX {
+        return 0;
+    }
+    frame[0].wrapping_add(overflow(depth + 1))
+}
+
+/// Takes memory through the global allocator until there is none, and dies of
+/// it.
+fn hoard() -> ! {
+    let mut kept = Vec::new();
+    loop {
+        kept.push(vec![1_u8; 1 << 20]);
+    }
+}
+
+/// Takes memory through the arena until there is none, and survives it.
+fn fill(cx: &Context) -> Result<Response<'_>, AllocError> {
+    loop {
+        cx.arena().calloc(1, 1 << 20)?;
+    }
+}
+
+/// How many requests this instance has served.
+fn count() -> Response<'static> {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static SERVED: AtomicU32 = AtomicU32::new(0);
+    let served = SERVED.fetch_add(1, Ordering::Relaxed) + 1;
+    Response::ok(served.to_string(), "text/plain")
+}
+
+/// What the handler sees of the request.
+fn describe<'a>(cx: &'a Context, request: Request<'a>) -> Result<Response<'a>, core::fmt::Error> {
+    let mut text = cx.arena().buffer();
+    writeln!(text, "{} {}", request.method(), request.path_with_query())?;
+    writeln!(text, "authority: {}", request.authority().unwrap_or("-"))?;
+    for header in request.headers() {
+        let value = core::str::from_utf8(header.value).unwrap_or("not UTF-8");
+        writeln!(text, "{}: {value}", header.name)?;
+    }
+    write!(text, "body: {} bytes", request.body().len())?;
+    Ok(Response::ok(text.finish(), "text/plain").with_header("x-path", request.path().as_bytes()))
+}
