@@ -27,19 +27,22 @@ pub struct LinearMemory;
 #[repr(C, align(65536))]
 struct FirstPage(UnsafeCell<[u8; PAGE]>);
 
-struct Instance {
-    pool: PagePool,
-    first: FirstPage,
+// SAFETY: without atomics (refused above) an instance runs on one thread.
+unsafe impl Sync for FirstPage {}
+
+static FIRST_PAGE: FirstPage = FirstPage(UnsafeCell::new([0; PAGE]));
+
+struct Spare {
     first_taken: Cell<bool>,
+    pool: PagePool,
 }
 
-// SAFETY: without atomics (refused above) an instance runs on one thread.
-unsafe impl Sync for Instance {}
+// SAFETY: as above.
+unsafe impl Sync for Spare {}
 
-static INSTANCE: Instance = Instance {
-    pool: PagePool::new(),
-    first: FirstPage(UnsafeCell::new([0; PAGE])),
+static SPARE: Spare = Spare {
     first_taken: Cell::new(false),
+    pool: PagePool::new(),
 };
 
 // SAFETY: `memory.grow` returns pages that nobody had before, zeroed, aligned
@@ -48,12 +51,12 @@ static INSTANCE: Instance = Instance {
 // gave them up. A run at the very top of the address space is never handed out.
 unsafe impl PageSource for LinearMemory {
     fn take(&self, bytes: usize) -> Option<Pages> {
-        if let Some(pages) = INSTANCE.pool.take(bytes) {
+        if let Some(pages) = SPARE.pool.take(bytes) {
             return Some(pages);
         }
-        if bytes == PAGE && !INSTANCE.first_taken.replace(true) {
+        if bytes == PAGE && !SPARE.first_taken.replace(true) {
             return Some(Pages {
-                start: NonNull::new(INSTANCE.first.0.get())?.cast(),
+                start: NonNull::new(FIRST_PAGE.0.get())?.cast(),
                 len: PAGE,
                 zeroed: true,
             });
@@ -80,6 +83,6 @@ unsafe impl PageSource for LinearMemory {
     unsafe fn give_back(&self, pages: Pages) {
         // SAFETY: the caller gives up pages of `take`, and all of linear memory
         // is one object that lives as long as the instance.
-        unsafe { INSTANCE.pool.give_back(pages) }
+        unsafe { SPARE.pool.give_back(pages) }
     }
 }
