@@ -66,6 +66,11 @@ pub use heap::InvocationHeap;
 pub use http::{Body, Context, Header, Headers, IntoResponse, Request, Response};
 pub use invocation::{Invocation, StateError};
 
+/// The README's examples, compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// What [`export!`] expands to. Not for direct use.
 #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
 #[doc(hidden)]

@@ -3,9 +3,10 @@
 
 mod support;
 
+use lavandula_host::build::Target;
 use lavandula_host::check::{CheckError, Plan, Report, Shape, Verdict};
 use lavandula_host::{Door, Host};
-use support::{component, host, host_with, root};
+use support::{component, component_for, host, host_with, root};
 
 async fn check(host: &Host, plan: &Plan) -> Report {
     match host.check(plan).await {
@@ -40,6 +41,21 @@ async fn the_samples_hold_by_both_doors() {
             assert_eq!(report.requests, 120);
             assert_eq!(report.door, door);
             report.assert_holds();
+        }
+    }
+}
+
+/// A frame that was left stays readable until something else is called, so the
+/// rewind has to clear the stack. Without that this fails.
+#[tokio::test]
+async fn what_was_left_on_the_stack_is_cleared() {
+    let shape = || Shape::new("GET", "/stack", Vec::new(), Vec::new()).unwrap();
+    for target in [Target::Wasip2, Target::Unknown] {
+        for door in [Door::Fast, Door::WasiHttp] {
+            let component = component_for(support::FAULTY, target);
+            let host = Host::builder().door(door).load(component).unwrap();
+            let plan = Plan::new().requests(40).shape(shape()).given_only();
+            check(&host, &plan).await.assert_holds();
         }
     }
 }

@@ -121,9 +121,9 @@ fn files_that_are_no_component_are_refused_by_every_command() {
 #[test]
 fn a_missing_file_is_named_by_every_command() {
     for command in ["inspect", "check", "serve"] {
-        let named = "cannot read";
-        refused(&[command, "no-such.wasm"], named, "component");
-        refused(&[command, "no-such.wasm"], "no-such.wasm", "No such file");
+        let missing = [command, "no-such.wasm"];
+        refused(&missing, "cannot read", "check that it exists");
+        refused(&missing, "no-such.wasm", "No such file");
     }
     refused(
         &["build", "no-such-folder"],
@@ -139,7 +139,7 @@ fn a_component_without_a_door_can_be_inspected_but_not_entered() {
     for command in ["serve", "check"] {
         refused(
             &[command, arena],
-            "no request handler, only `lavandula:arena/",
+            "no request handler but `lavandula:arena/",
             "export `lavandula:arena/handler` or `wasi:http/incoming-handler`",
         );
     }
@@ -269,13 +269,11 @@ fn check(folder: &str, arguments: &[&str]) -> Done {
 /// The names of the pieces of evidence, with whether they hold.
 fn evidence(report: &Value) -> Vec<(&str, bool)> {
     let evidence = report["evidence"].as_array().expect("a list");
-    let one = |evidence: &'static str| evidence;
-    let name = one("name");
     evidence
         .iter()
         .map(|evidence| {
             let holds = evidence["holds"].as_bool().expect("yes or no");
-            (evidence[name].as_str().expect("a name"), holds)
+            (evidence["name"].as_str().expect("a name"), holds)
         })
         .collect()
 }
@@ -284,7 +282,10 @@ fn evidence(report: &Value) -> Vec<(&str, bool)> {
 fn a_check_that_holds_exits_with_0_and_a_table() {
     let done = check(SAMPLE, &["--requests", "60"]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert!(done.stdout.contains("verdict: holds (60 requests"), "{done:?}");
+    assert!(
+        done.stdout.contains("verdict: holds (60 requests"),
+        "{done:?}"
+    );
     assert!(!done.stdout.contains("BROKEN"), "{done:?}");
 }
 
@@ -310,6 +311,23 @@ fn a_check_that_is_broken_exits_with_1_and_names_the_evidence() {
     let table = check(HOARDING, &["--requests", "60"]);
     assert_eq!(table.code, Some(1), "{table:?}");
     assert!(table.stdout.contains("verdict: broken"), "{table:?}");
+}
+
+#[test]
+fn a_crate_is_built_first_and_its_typical_requests_are_checked_too() {
+    let mut command = lavandula();
+    command.args(["check", "--json", "-n", "60"]);
+    let done = run(command.arg(root().join(SAMPLE)));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let report = document(&done);
+    assert_eq!(report["requests"], 60);
+    assert!(done.stderr.contains("built component="), "{done:?}");
+    // Two shapes of its own besides the eight that are generated.
+    command = lavandula();
+    command.args(["check", "-n", "39"]);
+    let done = run(command.arg(root().join(SAMPLE)));
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(done.stderr.contains("needs 40"), "{done:?}");
 }
 
 #[test]
@@ -376,7 +394,9 @@ fn a_request_of_ones_own_is_checked_alone() {
     assert_eq!(report["requests"], 20);
     let addresses = &report["evidence"][2]["detail"];
     assert!(
-        addresses.as_str().is_some_and(|text| text.contains("1 shape")),
+        addresses
+            .as_str()
+            .is_some_and(|text| text.contains("1 shape")),
         "{addresses}"
     );
 
@@ -393,7 +413,11 @@ fn a_request_of_ones_own_is_checked_alone() {
 fn output_that_cannot_be_written_is_an_error_and_no_panic() {
     let full = || fs::File::create("/dev/full").expect("Linux has it");
     let sample = component(SAMPLE);
-    for arguments in [&["inspect"][..], &["inspect", "--json"], &["check", "-n", "32"]] {
+    for arguments in [
+        &["inspect"][..],
+        &["inspect", "--json"],
+        &["check", "-n", "32"],
+    ] {
         let mut command = lavandula();
         command.args(arguments).arg(&sample).stdout(full());
         let done = command.output().expect("it runs");
@@ -497,11 +521,7 @@ fn a_folder_without_a_crate_is_refused_by_every_command() {
 #[test]
 fn crates_that_are_no_handlers_are_refused_before_they_are_compiled() {
     let program = Crate::new("", "src/main.rs", "fn main() {}\n");
-    program.refused(
-        "build",
-        "small has no library",
-        "`lavandula::export!(...)`",
-    );
+    program.refused("build", "small has no library", "`lavandula::export!(...)`");
     assert_eq!(listing(program.path()), ["Cargo.toml", "src"]);
 
     for (settings, wrong, advice) in [
@@ -531,7 +551,10 @@ fn a_build_prints_the_path_of_the_component_and_nothing_else() {
     let done = run(lavandula().arg("build").arg(root().join(SAMPLE)));
     assert_eq!(done.code, Some(0), "{done:?}");
     assert_eq!(done.stdout, format!("{}\n", component(SAMPLE).display()));
-    assert!(done.stderr.contains("for wasm32-unknown-unknown"), "{done:?}");
+    assert!(
+        done.stderr.contains("for wasm32-unknown-unknown"),
+        "{done:?}"
+    );
 }
 
 #[test]

@@ -200,8 +200,16 @@ pub enum BuildError {
         /// Why.
         reason: String,
     },
+    /// What cargo built could not be read.
+    #[error("cannot read {}, which cargo has just built: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// The result could not be written.
-    #[error("cannot write {}: {error}", path.display())]
+    #[error("cannot write {}: {error}; give another place with `--output`", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -265,7 +273,7 @@ impl Build {
         add_target(target, self.quiet)?;
 
         let module = self.compile(&package, &settings, target)?;
-        let bytes = std::fs::read(&module).map_err(|error| BuildError::Write {
+        let bytes = std::fs::read(&module).map_err(|error| BuildError::Read {
             path: module.clone(),
             error,
         })?;

@@ -1,10 +1,7 @@
 //! One request into a guest, one response or failure out. Nothing here knows a
 //! server.
 //!
-//! Every call runs under the deadline of the state: guest code is interrupted
-//! by the epoch, and a guest that waits for the host by a timer. A guest whose
-//! call was given up in the middle can never be called again; wasmtime refuses
-//! it, and the caller drops it.
+//! How long a call may take, and what its errors mean, is in `call.rs`.
 
 use std::future;
 use std::pin::pin;
@@ -15,10 +12,8 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, Uri, response};
 use http_body_util::{BodyExt, Full};
-use thiserror::Error;
 use tokio::sync::oneshot;
 use tokio::task::coop::unconstrained;
-use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, WasiHttpView};
@@ -26,60 +21,12 @@ use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, WasiHttpView};
 use crate::bindings::handler::exports::lavandula::arena::handler as fast;
 use crate::bindings::invocation::lavandula::arena::types::{Error as GuestError, Usage};
 use crate::body::{Pieces, TooLarge};
+use crate::call::{Phase, explain, until};
 use crate::epoch;
 use crate::failure::{BadResponse, Failure};
 use crate::limits::MemoryUse;
 use crate::program::{Door, Guest};
 use crate::response::{accept, headers};
-use crate::state::State;
-
-/// The error that ends guest code when its time is up.
-#[derive(Debug, Error)]
-#[error("the deadline of the invocation has passed")]
-pub(crate) struct DeadlinePassed;
-
-/// When in the life of an instance something went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// While it was made.
-    Start,
-    /// In a call.
-    Call,
-}
-
-/// Runs `work` no longer than to `deadline`.
-pub(crate) async fn until<T>(
-    deadline: Instant,
-    work: impl Future<Output = wasmtime::Result<T>>,
-) -> wasmtime::Result<T> {
-    match tokio::time::timeout_at(deadline.into(), work).await {
-        Ok(result) => result,
-        Err(_) => Err(DeadlinePassed.into()),
-    }
-}
-
-/// What an error of wasmtime means for the request.
-pub(crate) fn explain(error: wasmtime::Error, state: &State, phase: Phase) -> Failure {
-    let memory = state.ledger.memory_use();
-    if error.is::<DeadlinePassed>() {
-        Failure::Deadline {
-            limit: state.limits().timeout,
-        }
-    } else if error.is::<PoolConcurrencyLimitError>() {
-        Failure::Overload
-    } else if memory.denied > 0 {
-        // A guest may survive a denial and trap for another reason later; that
-        // cannot be told from outside, and the denial is the better lead.
-        Failure::OutOfMemory {
-            asked: state.ledger.denied_bytes(),
-            limit: state.ledger.max_memory(),
-        }
-    } else if phase == Phase::Call || error.is::<Trap>() {
-        Failure::Trap(error)
-    } else {
-        Failure::Instantiate(error)
-    }
-}
 
 impl Guest {
     /// Hands one request to the guest, by `door`.

@@ -15,9 +15,9 @@ use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
 
 use crate::bindings::handler::{Fast, FastIndices};
 use crate::bindings::invocation::{Rewinding, RewindingIndices};
+use crate::call::{self, DeadlinePassed, Phase};
 use crate::config::Limits;
 use crate::failure::Failure;
-use crate::invoke::{self, DeadlinePassed, Phase};
 use crate::limits::MemoryUse;
 use crate::state::State;
 
@@ -119,7 +119,7 @@ pub enum LoadError {
 
     /// The component has no export that takes a request.
     #[error(
-        "the component exports no request handler, only {exports}; export \
+        "the component exports no request handler but {exports}; export \
          `lavandula:arena/handler` or `wasi:http/incoming-handler` (in Rust: `lavandula::export!`)"
     )]
     NoDoor {
@@ -304,8 +304,8 @@ impl Program {
         store: &mut Store<State>,
     ) -> Result<(Option<Fast>, Option<Proxy>, Option<Rewinding>), Failure> {
         let deadline = store.data().deadline;
-        let instance = invoke::until(deadline, self.instance.instantiate_async(&mut *store)).await;
-        let instance = instance.map_err(|why| invoke::explain(why, store.data(), Phase::Start))?;
+        let instance = call::until(deadline, self.instance.instantiate_async(&mut *store)).await;
+        let instance = instance.map_err(|why| call::explain(why, store.data(), Phase::Start))?;
 
         let fast = self.fast.as_ref().map(|i| i.load(&mut *store, &instance));
         let wasi = self.wasi.as_ref().map(|i| i.load(&mut *store, &instance));
@@ -387,7 +387,7 @@ fn exports(engine: &Engine, ty: &ComponentType) -> String {
         .map(|(name, _)| format!("`{name}`"))
         .collect();
     if names.is_empty() {
-        "nothing".to_owned()
+        "nothing at all".to_owned()
     } else {
         names.join(", ")
     }
@@ -439,11 +439,11 @@ mod tests {
     #[test]
     fn a_component_without_a_door_is_told_what_it_exports() {
         let empty = load(b"\0asm\x0d\0\x01\0").expect_err("no door");
-        assert!(empty.to_string().contains("only nothing"), "{empty}");
+        assert!(empty.to_string().contains("but nothing at all"), "{empty}");
         let command =
             testing::component("(component (core module $m) (export \"m\" (core module $m)))");
         let command = load(&command).expect_err("no door");
-        assert!(command.to_string().contains("only `m`"), "{command}");
+        assert!(command.to_string().contains("but `m`"), "{command}");
     }
 
     #[test]

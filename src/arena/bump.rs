@@ -116,9 +116,11 @@ mod tests {
 
     #[test]
     fn every_small_case_agrees_with_a_search() {
-        for cursor in (0..64).step_by(MIN_ALIGN) {
-            for limit in cursor..72 {
-                for size in 0..72_usize {
+        // Miri would take an hour, and there is no pointer here to look at.
+        let largest = if cfg!(miri) { 24 } else { 72_usize };
+        for cursor in (0..largest).step_by(MIN_ALIGN) {
+            for limit in cursor..largest {
+                for size in 0..largest {
                     for shift in 0..6 {
                         let align = 1 << shift;
                         let found = (cursor..=limit).find(|&at| {

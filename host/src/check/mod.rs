@@ -47,7 +47,7 @@ use crate::program::{Door, Guest, LoadError, Program};
 use crate::state::State;
 
 pub use self::report::{Evidence, Report, Verdict};
-pub use self::traffic::{PLACEHOLDER, Shape};
+pub use self::traffic::{PLACEHOLDER, Shape, ShapeError};
 
 /// What a check does.
 ///

@@ -67,9 +67,12 @@ impl Shape {
         path: &str,
         headers: Vec<(String, String)>,
         body: Vec<u8>,
-    ) -> Result<Self, http::Error> {
+    ) -> Result<Self, ShapeError> {
+        if !path.starts_with('/') {
+            return Err(ShapeError::Path(path.to_owned()));
+        }
         let shape = Self {
-            method: method.parse()?,
+            method: method.parse().map_err(http::Error::from)?,
             path: path.to_owned(),
             headers,
             body,
@@ -94,6 +97,21 @@ impl Shape {
         }
         request.body(body.into())
     }
+}
+
+/// Why a shape is no request.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShapeError {
+    /// Without the slash it could be anything.
+    #[error("the path `{0}` does not begin with a slash: write it as in a request line, `/{0}`")]
+    Path(String),
+    /// A method, path or header that HTTP does not allow.
+    #[error(
+        "{0}: a method is a word, a path has no spaces, a header's name has only letters, digits \
+         and dashes"
+    )]
+    Http(#[from] http::Error),
 }
 
 impl fmt::Display for Shape {
@@ -333,6 +351,8 @@ mod tests {
     fn a_template_that_is_no_request_is_refused_beforehand() {
         assert!(Shape::new("BAD METHOD", "/", vec![], vec![]).is_err());
         assert!(Shape::new("GET", "/ /", vec![], vec![]).is_err());
+        let error = Shape::new("GET", "a/b", vec![], vec![]).expect_err("no slash");
+        assert!(error.to_string().contains("`/a/b`"));
         assert!(Shape::new("GET", "/", vec![("a b".into(), String::new())], vec![]).is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use lavandula_host::build::{Build, Target};
 
-use super::Result;
+use super::{Result, print};
 
 /// Builds a handler crate into a component and prints where it is.
 ///
@@ -64,7 +64,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         build = build.unoptimised();
     }
     let built = build.run()?;
-    println!("{}", built.component.display());
+    print(&format!("{}\n", built.component.display()))?;
     eprintln!("{} bytes for {}", built.bytes, built.target);
     Ok(ExitCode::SUCCESS)
 }

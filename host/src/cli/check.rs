@@ -11,7 +11,7 @@ use lavandula_host::check::{Plan, Shape};
 
 use super::serve::GuestArguments;
 use super::subject::Subject;
-use super::{BROKEN, Result};
+use super::{BROKEN, Result, print};
 
 /// Checks that a component reuses its memory and leaves nothing of a request
 /// in it.
@@ -101,9 +101,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let report = report?;
 
     if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
+        print(&format!("{}\n", serde_json::to_string(&report)?))?;
     } else {
-        print!("{report}");
+        print(&report.to_string())?;
     }
     Ok(if report.holds() {
         ExitCode::SUCCESS
@@ -127,8 +127,13 @@ fn shape(request: &TypicalRequest) -> Result<Shape> {
 fn read_body(path: Option<&Path>) -> Result<Vec<u8>> {
     match path {
         None => Ok(Vec::new()),
-        Some(path) => std::fs::read(path)
-            .map_err(|error| format!("cannot read the body {}: {error}", path.display()).into()),
+        Some(path) => std::fs::read(path).map_err(|error| {
+            format!(
+                "cannot read the body {}: {error}: name a file that may be read",
+                path.display()
+            )
+            .into()
+        }),
     }
 }
 

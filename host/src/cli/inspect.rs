@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use lavandula_host::inspect::Inspection;
 
-use super::Result;
 use super::subject::Subject;
+use super::{Result, print};
 
 /// Tells what a component exports, imports and starts with, without running it.
 #[derive(Debug, clap::Args)]
@@ -24,9 +24,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let subject = Subject::resolve(arguments.subject.as_deref())?;
     let inspection = Inspection::of(&subject.read()?)?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&inspection)?);
+        print(&format!("{}\n", serde_json::to_string(&inspection)?))?;
     } else {
-        print!("{inspection}");
+        print(&inspection.to_string())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ mod subject;
 mod units;
 
 use std::error::Error;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -48,7 +48,8 @@ pub fn main() -> ExitCode {
     let filter = match EnvFilter::try_new(&arguments.log) {
         Ok(filter) => filter,
         Err(error) => {
-            eprintln!("error: `{}` is no log filter: {error}", arguments.log);
+            let given = arguments.log;
+            eprintln!("error: `{given}` is no log filter ({error}): write it as info or debug");
             return ExitCode::from(FAILED);
         }
     };
@@ -69,6 +70,16 @@ pub fn main() -> ExitCode {
         eprintln!("error: {}", chain(&*error));
         ExitCode::from(FAILED)
     })
+}
+
+/// Writes to stdout, whole. Where nobody takes it (a full disk, a closed pipe)
+/// that is an error like others, and not the panic that `println!` makes of it.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| format!("cannot write to stdout: {error}: see where it leads").into())
 }
 
 /// An error with its causes, each of which says more than the one before.

@@ -8,9 +8,8 @@ use std::time::Duration;
 use lavandula_host::{Door, Host, HostBuilder, Limits, Server, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Result;
 use super::subject::Subject;
-use super::units;
+use super::{Result, print, units};
 
 /// Serves a component over HTTP, one fresh instance per request.
 ///
@@ -23,7 +22,7 @@ pub struct Arguments {
     #[arg(value_name = "COMPONENT|PATH")]
     subject: Option<PathBuf>,
     /// Address to listen on; port 0 takes any free one.
-    #[arg(long, env = "LAVANDULA_ADDR", default_value_t = ServerConfig::default().addr)]
+    #[arg(long, env = "LAVANDULA_ADDR", value_parser = address, default_value_t = ServerConfig::default().addr)]
     addr: SocketAddr,
     /// Threads that serve. Default: one for each processor.
     #[arg(long, env = "LAVANDULA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
@@ -86,6 +85,11 @@ impl GuestArguments {
     }
 }
 
+fn address(text: &str) -> std::result::Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no address: write it as 127.0.0.1:8080 or [::1]:8080"))
+}
+
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let subject = Subject::resolve(arguments.subject.as_deref())?;
     let limits = Limits {
@@ -115,8 +119,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         let stop = stop()?;
         let server = Server::bind(host.clone(), config).await?;
         let addr = server.local_addr();
-        println!("Serving HTTP on http://{addr}/");
-        println!("{}", invitation(addr, &subject));
+        // Both lines at once: whoever reads only the first may close the pipe.
+        print(&format!(
+            "Serving HTTP on http://{addr}/\n{}\n",
+            invitation(addr, &subject)
+        ))?;
         tracing::info!(door = %host.door(), component = %subject.component.display(), "ready");
         server.run(stop).await;
         Ok(ExitCode::SUCCESS)

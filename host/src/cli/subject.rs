@@ -54,7 +54,7 @@ impl Subject {
     pub fn read(&self) -> Result<Vec<u8>> {
         std::fs::read(&self.component).map_err(|error| {
             format!(
-                "cannot read {}: {error}: name a component, or the folder of a handler crate",
+                "cannot read {}: {error}: check that it exists and may be read",
                 self.component.display()
             )
             .into()

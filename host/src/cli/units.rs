@@ -18,7 +18,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|_| format!("`{text}` is no duration: write it as 250ms, 10s or 1m"))?;
     if duration.is_zero() {
-        return Err("a duration of zero leaves no time for anything".to_owned());
+        return Err(
+            "a duration of zero leaves no time for anything: write it as 250ms, 10s or 1m"
+                .to_owned(),
+        );
     }
     Ok(duration)
 }
@@ -42,7 +45,7 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
         for bad in ["", "10", "0s", "soon"] {
-            assert!(duration(bad).is_err(), "{bad}");
+            assert!(duration(bad).unwrap_err().contains("250ms"), "{bad}");
         }
     }
 }

@@ -22,6 +22,7 @@ fn handle<'a>(cx: &'a Context, request: Request<'a>) -> Response<'a> {
             "text/plain",
         ),
         "/count" => count(),
+        "/stack" => stack(&request),
         "/describe" => describe(cx, request).into_response(),
         _ => Response::ok(request.body(), "application/octet-stream"),
     }
@@ -71,6 +72,18 @@ fn count() -> Response<'static> {
     static SERVED: AtomicU32 = AtomicU32::new(0);
     let served = SERVED.fetch_add(1, Ordering::Relaxed) + 1;
     Response::ok(served.to_string(), "text/plain")
+}
+
+/// Leaves the request's marker in a frame of the shadow stack.
+#[inline(never)]
+fn stack(request: &Request<'_>) -> Response<'static> {
+    let marker = request.headers().get("x-lavandula-marker").unwrap_or("");
+    let mut frame = [0_u8; 256];
+    for (place, byte) in frame.iter_mut().zip(marker.bytes()) {
+        *place = byte;
+    }
+    core::hint::black_box(&mut frame);
+    Response::no_content()
 }
 
 /// What the handler sees of the request.
