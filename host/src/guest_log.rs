@@ -27,11 +27,7 @@ pub(crate) enum GuestOutput {
     /// To `tracing`, line by line, standard output as information and standard
     /// error as a warning.
     Log,
-    /// Nowhere.
-    #[allow(
-        dead_code,
-        reason = "for the check, which repeats requests by the thousand"
-    )]
+    /// Nowhere: the check repeats requests by the thousand.
     Discard,
 }
 
