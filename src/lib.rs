@@ -36,6 +36,8 @@
 //! # Features
 //!
 //! - `std` (default): [`InvocationHeap`], and `std::io::Write` for [`Buffer`].
+//! - `allocator-api2` (default): `Allocator` for `&Arena`, so that vectors and
+//!   hash maps live in it.
 //! - `arena-guest`: makes this crate itself, built for WebAssembly, the
 //!   component with the world `arena-guest`. Not for dependent crates.
 #![cfg_attr(not(test), no_std)]

@@ -1,8 +1,6 @@
 //! The command as its users meet it: exit codes, what goes to which stream, and
 //! what it says to those who got something wrong.
 
-#[path = "support/command.rs"]
-mod command;
 mod support;
 
 use std::ffi::OsStr;
@@ -13,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use command::{Done, lavandula, run};
+use support::command::{Done, lavandula, run};
 use support::{FAULTY, component, root};
 
 const SAMPLE: &str = "examples/json-api";

@@ -21,8 +21,9 @@ impl<P: PageSource> Arena<P> {
     /// Memory for `layout`, its content unspecified. Zero bytes succeed.
     ///
     /// # Errors
-    /// [`AllocError::OutOfMemory`] where the source has no pages, and
-    /// [`AllocError::Layout`] where no address space could hold it.
+    /// [`AllocError::OutOfMemory`] where the source has no pages,
+    /// [`AllocError::Budget`] where the budget ends, and [`AllocError::Layout`]
+    /// where no address space could hold it.
     ///
     /// ```
     /// use core::alloc::Layout;
@@ -182,15 +183,16 @@ impl<P: PageSource> Arena<P> {
     ///
     /// # Safety
     /// `at` was handed out by this arena for `old` since the last reset, or
-    /// `old` has no size; `new` is no smaller and has the same alignment. The
-    /// old memory must not be used afterwards.
+    /// `old` has no size; `new` is no smaller. The old memory must not be used
+    /// afterwards.
     pub(super) unsafe fn grow(
         &self,
         at: NonNull<u8>,
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<u8>, AllocError> {
-        if self.resize_last(at, old.size(), new.size()) {
+        let aligned = at.addr().get().is_multiple_of(new.align());
+        if aligned && self.resize_last(at, old.size(), new.size()) {
             return Ok(at);
         }
         let moved = self.alloc_layout(new)?;
@@ -261,11 +263,12 @@ impl<P: PageSource> Arena<P> {
     fn alloc_slow(&self, layout: Layout) -> Result<Slot, AllocError> {
         if layout.size() == 0 {
             return Ok(Slot {
-                start: NonNull::without_provenance(layout_align(layout)),
+                start: layout.dangling_ptr(),
                 dirty: 0,
             });
         }
         let room = bump::worst_case(layout.size(), layout.align()).ok_or(AllocError::Layout)?;
+        self.check_budget(layout)?;
         if room > self.block_len - HEADER {
             return self.alloc_dedicated(layout, room);
         }
@@ -275,6 +278,27 @@ impl<P: PageSource> Arena<P> {
         let dirty = self.chain.get().current.map_or(0, Block::dirty);
         match self.bump(layout) {
             Some(start) => Ok(Slot { start, dirty }),
+            None => Err(AllocError::Layout),
+        }
+    }
+
+    /// Refuses what the budget has no room for in the current block, and none
+    /// at the start of another one either.
+    fn check_budget(&self, layout: Layout) -> Result<(), AllocError> {
+        let remaining = self.budget.saturating_sub(self.used());
+        // Every block begins at a multiple of a page, so the padding behind its
+        // header is known. Alignments above a page are counted generously.
+        let requested = match layout.align() {
+            align if align <= PAGE => bump::place(HEADER, usize::MAX, layout.size(), align)
+                .map(|placed| placed.end - HEADER),
+            align => bump::worst_case(layout.size(), align),
+        };
+        match requested {
+            Some(requested) if requested <= remaining => Ok(()),
+            Some(requested) => Err(AllocError::Budget {
+                requested,
+                remaining,
+            }),
             None => Err(AllocError::Layout),
         }
     }
@@ -304,7 +328,7 @@ impl<P: PageSource> Arena<P> {
             let cursor = self.cursor.get().addr().get();
             current.fill_to(cursor);
             figures.used_elsewhere += cursor - current.start().addr().get();
-            figures.tail_waste += self.limit.get() - cursor;
+            figures.tail_waste += current.end() - cursor;
         }
         figures.free_elsewhere -= next.capacity();
         self.figures.set(figures);
@@ -312,7 +336,7 @@ impl<P: PageSource> Arena<P> {
         chain.current = Some(next);
         self.chain.set(chain);
         self.cursor.set(next.start());
-        self.limit.set(next.end());
+        self.set_limit();
         Ok(())
     }
 
@@ -349,6 +373,8 @@ impl<P: PageSource> Arena<P> {
         figures.tail_waste += block.end() - placed.end;
         self.figures.set(figures);
         self.chain.set(chain);
+        // Less of the budget is left for the current block.
+        self.set_limit();
         Ok(Slot {
             // SAFETY: `place` keeps it within the block.
             start: unsafe { start.add(placed.start - at) },
@@ -412,13 +438,6 @@ impl Chain {
             None => self.dedicated = Some(block),
         }
     }
-}
-
-/// The alignment of a layout as a type that cannot be zero.
-fn layout_align(layout: Layout) -> core::num::NonZeroUsize {
-    // The fallback is never taken: an alignment is a power of two.
-    core::num::NonZeroUsize::new(layout.align().max(MIN_ALIGN))
-        .unwrap_or(core::num::NonZeroUsize::MIN)
 }
 
 const fn needs_no_drop<T>() {

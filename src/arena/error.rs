@@ -23,6 +23,13 @@ pub enum AllocError {
         /// Bytes of the request that failed.
         requested: usize,
     },
+    /// The budget of the arena does not allow it, whatever memory there is.
+    Budget {
+        /// Bytes that it would have taken, padding included.
+        requested: usize,
+        /// Bytes that the budget has left.
+        remaining: usize,
+    },
     /// No address space can hold it: a count times a size that overflows, or a
     /// size near `usize::MAX`.
     Layout,
@@ -35,6 +42,15 @@ impl fmt::Display for AllocError {
         match self {
             Self::OutOfMemory { requested } => {
                 write!(f, "no pages left for an allocation of {requested} bytes")
+            }
+            Self::Budget {
+                requested,
+                remaining,
+            } => {
+                write!(
+                    f,
+                    "the budget has {remaining} bytes left for an allocation of {requested}"
+                )
             }
             Self::Layout => f.write_str("the size is larger than any address space"),
             Self::BlockSize => {

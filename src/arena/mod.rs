@@ -30,6 +30,8 @@
 //! changes block or goes back, and the figures are sums and differences of it.
 
 mod allocate;
+#[cfg(feature = "allocator-api2")]
+mod allocator;
 mod block;
 mod buffer;
 mod bump;
@@ -101,12 +103,16 @@ pub const DEFAULT_BLOCK_SIZE: usize = bump::PAGE;
 pub struct Arena<P: PageSource = DefaultPages> {
     /// Where the next allocation goes: a multiple of 8, in the current block.
     cursor: Cell<NonNull<u8>>,
-    /// Where the current block ends, as an address. Zero without a block, which
-    /// makes the first allocation fail the comparison and take one.
+    /// How far the cursor may go, as an address: to the end of the current block,
+    /// or less where the budget ends before. Zero without a block, which makes
+    /// the first allocation fail the comparison and take one.
     limit: Cell<usize>,
     chain: Cell<Chain>,
     figures: Cell<Figures>,
     block_len: usize,
+    /// Bytes that may be handed out between two resets. The limit enforces it,
+    /// at no cost to the fast path.
+    budget: usize,
     source: P,
 }
 
@@ -202,8 +208,32 @@ impl<P: PageSource> Arena<P> {
                 peak: 0,
             }),
             block_len: DEFAULT_BLOCK_SIZE,
+            budget: usize::MAX,
             source,
         }
+    }
+
+    /// Bounds what may be handed out between two resets, to the byte, padding
+    /// included. `None` takes the bound away.
+    ///
+    /// What is handed out already stays, also where it is more than that.
+    ///
+    /// ```
+    /// use lavandula::{AllocError, Arena};
+    ///
+    /// let mut arena = Arena::new();
+    /// arena.set_budget(Some(100_000));
+    /// arena.calloc(1, 99_992)?;
+    /// assert_eq!(
+    ///     arena.calloc(1, 16).err(),
+    ///     Some(AllocError::Budget { requested: 16, remaining: 8 })
+    /// );
+    /// arena.calloc(1, 8)?;
+    /// # Ok::<(), AllocError>(())
+    /// ```
+    pub fn set_budget(&mut self, bytes: Option<usize>) {
+        self.budget = bytes.unwrap_or(usize::MAX);
+        self.set_limit();
     }
 
     /// Takes everything back at once, and keeps every block.
@@ -233,15 +263,29 @@ impl<P: PageSource> Arena<P> {
             Some(first) => {
                 figures.free_elsewhere -= first.capacity();
                 self.cursor.set(first.start());
-                self.limit.set(first.end());
             }
-            None => {
-                self.cursor.set(NO_BLOCK);
-                self.limit.set(0);
-            }
+            None => self.cursor.set(NO_BLOCK),
         }
         self.figures.set(figures);
         self.chain.set(chain);
+        self.set_limit();
+    }
+
+    /// Puts the limit where the current block or the budget ends.
+    fn set_limit(&self) {
+        let limit = match self.chain.get().current {
+            None => 0,
+            Some(current) => {
+                let elsewhere = self.figures.get().used_elsewhere;
+                let allowed = self.budget.saturating_sub(elsewhere);
+                // Down to a multiple of the alignment, which the cursor always
+                // has; never behind the cursor, should the budget be spent.
+                let allowed = allowed.min(current.capacity()) & !(bump::MIN_ALIGN - 1);
+                let limit = current.start().addr().get() + allowed;
+                limit.max(self.cursor.get().addr().get())
+            }
+        };
+        self.limit.set(limit);
     }
 
     /// Overwrites with zeros what earlier requests have left in the room that
@@ -300,7 +344,7 @@ impl<P: PageSource> Arena<P> {
         let figures = self.figures.get();
         let used = self.used();
         let in_current = match self.chain.get().current {
-            Some(_) => self.limit.get() - self.cursor.get().addr().get(),
+            Some(current) => current.end() - self.cursor.get().addr().get(),
             None => 0,
         };
         Usage {
@@ -314,7 +358,7 @@ impl<P: PageSource> Arena<P> {
             blocks: figures.blocks,
             resets: figures.resets,
             grows: figures.grows,
-            budget: None,
+            budget: (self.budget != usize::MAX).then_some(self.budget),
         }
     }
 

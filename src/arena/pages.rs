@@ -17,8 +17,8 @@ pub struct Pages {
 
 /// A source of pages for arenas.
 ///
-/// Two exist: [`LinearMemory`](crate::LinearMemory) for WebAssembly and
-/// [`HeapPages`] for native code. Tests bring their own to make every request
+/// Two exist: `LinearMemory` for WebAssembly, where it is the default, and
+/// `HeapPages` for native code. Tests bring their own to make every request
 /// fail that they like.
 ///
 /// # Safety

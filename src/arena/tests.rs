@@ -409,6 +409,72 @@ fn a_failed_request_for_pages_changes_nothing_at_whichever_it_is() {
 }
 
 #[test]
+fn a_budget_is_exact_at_every_byte_and_a_refusal_changes_nothing() {
+    for budget in [0, 8, 100, ROOM - 8, ROOM, ROOM + 8, 300_000] {
+        for size in [8, 40, 1_000, ROOM, 100_000] {
+            if cfg!(miri) && budget / size > 100 {
+                continue;
+            }
+            let mut arena = Arena::new();
+            arena.set_budget(Some(budget));
+            for _ in 0..2 {
+                loop {
+                    let before = arena.usage();
+                    match arena.alloc_layout(layout(size, 8)) {
+                        Ok(_) => assert!(arena.used() <= budget, "{budget}, {size}"),
+                        Err(error) => {
+                            let remaining = budget - before.used;
+                            let requested = size;
+                            let expected = AllocError::Budget {
+                                requested,
+                                remaining,
+                            };
+                            assert_eq!(error, expected);
+                            assert!(remaining < size);
+                            assert_eq!(arena.usage(), before);
+                            break;
+                        }
+                    }
+                    assert_identities(&arena);
+                }
+                // What is left can be had to the last step.
+                let left = (budget - arena.used()) & !7;
+                if left > 0 {
+                    bytes(&arena, left);
+                }
+                assert!(budget - arena.used() < 8);
+                arena.reset();
+            }
+            assert_eq!(arena.usage().budget, Some(budget));
+        }
+    }
+}
+
+#[test]
+fn a_budget_below_what_is_in_use_refuses_more_and_spares_what_is_there() {
+    let mut arena = Arena::new();
+    bytes(&arena, 40_000);
+    bytes(&arena, 40_000);
+    arena.set_budget(Some(1_000));
+    let remaining = 0;
+    let requested = 8;
+    assert_eq!(
+        arena.alloc_layout(layout(8, 8)),
+        Err(AllocError::Budget {
+            requested,
+            remaining
+        })
+    );
+    assert_identities(&arena);
+    arena.set_budget(None);
+    bytes(&arena, 40_000);
+    arena.set_budget(Some(1_000));
+    arena.reset();
+    bytes(&arena, 1_000);
+    assert!(arena.alloc_layout(layout(1, 8)).is_err());
+}
+
+#[test]
 fn a_block_size_that_is_none_is_refused() {
     for size in [0, 1, 12, (1 << 30) + 8, usize::MAX] {
         assert_eq!(
@@ -505,6 +571,9 @@ fn run_program(seed: u64) {
             }
             1 => {
                 arena.scrub();
+                // A bound that is never reached must not change anything.
+                let bound = arena.used() + (next(&mut state) % 3) * (1 << 22) + (1 << 22);
+                arena.set_budget(Some(bound));
             }
             2 | 3 => {
                 let zeroed = arena.calloc(1, size).unwrap();

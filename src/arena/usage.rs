@@ -45,6 +45,6 @@ pub struct Usage {
     /// How many times the arena asked its source for pages and got them.
     pub grows: usize,
     /// The most that may be handed out between two resets, where there is a
-    /// bound.
+    /// bound: `used` never exceeds it.
     pub budget: Option<usize>,
 }

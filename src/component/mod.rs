@@ -50,6 +50,13 @@ macro_rules! wit_conversions {
                     $crate::AllocError::OutOfMemory { requested } => {
                         Self::OutOfMemory(requested as u64)
                     }
+                    $crate::AllocError::Budget {
+                        requested,
+                        remaining,
+                    } => Self::Budget(wit_types::BudgetExceeded {
+                        requested: requested as u64,
+                        remaining: remaining as u64,
+                    }),
                     $crate::AllocError::Layout => Self::Layout,
                     $crate::AllocError::BlockSize => Self::BlockSize,
                 }

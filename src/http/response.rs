@@ -71,6 +71,7 @@ impl<'a, const N: usize> From<&'a [u8; N]> for Body<'a> {
 ///
 /// let response = Response::ok("{\"n\":1}", "application/json").with_header("etag", b"\"1\"");
 /// assert_eq!(response.status(), 200);
+/// assert_eq!(response.header("ETag"), Some(&b"\"1\""[..]));
 /// assert_eq!(Response::not_found("no such page", "text/plain").status(), 404);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +121,14 @@ impl<'a> Response<'a> {
     /// The headers, in the order in which they were added.
     pub fn headers(&self) -> &[Header<'a>] {
         &self.headers
+    }
+
+    /// The first value of a header, whose name is compared without regard to
+    /// case.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|header| header.name.eq_ignore_ascii_case(name));
+        found.map(|header| header.value)
     }
 
     /// The body.

@@ -1,0 +1,249 @@
+//! A served component and a client of it: the real command, plain sockets,
+//! requests as bytes.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
+
+use super::command::{Process, lavandula};
+use super::component;
+
+/// The longest that anything here may take before the test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server on a free port.
+pub struct Server {
+    pub process: Process,
+    pub addr: SocketAddr,
+    pub log: NamedTempFile,
+}
+
+impl Server {
+    #[track_caller]
+    pub fn start(folder: &str, options: &[&str]) -> Self {
+        Self::of(&component(folder), options)
+    }
+
+    #[track_caller]
+    pub fn of(component: &Path, options: &[&str]) -> Self {
+        let log = NamedTempFile::new().expect("a temporary file");
+        let mut command = lavandula();
+        command
+            .arg("serve")
+            .arg(component)
+            .args(["--addr", "127.0.0.1:0"])
+            .args(options)
+            // The server must not tell clients even where it is told to look.
+            .env("RUST_BACKTRACE", "full")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.reopen().expect("a temporary file"));
+        let mut process = Process::start(&mut command);
+
+        let stdout = process.child().stdout.take().expect("it is piped");
+        let (lines, line) = mpsc::channel();
+        // Reads on to the end, so that the pipe is never full.
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = lines.send(line);
+            }
+        });
+        let line = line.recv_timeout(PATIENCE);
+        let addr = line.as_deref().ok().and_then(|line| {
+            let rest = line.strip_prefix("Serving HTTP on http://")?;
+            rest.strip_suffix('/')?.parse().ok()
+        });
+        match addr {
+            Some(addr) => Self { process, addr, log },
+            None => panic!("it does not serve: {line:?}, {}", text(log.path())),
+        }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        text(self.log.path())
+    }
+
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::connect(self.addr)
+    }
+
+    /// A request of its own connection is answered by the handler.
+    #[track_caller]
+    pub fn assert_serves(&self) {
+        let answer = self.client().post("/echo", b"ping");
+        assert_eq!((answer.status, &*answer.body), (200, &b"ping"[..]));
+    }
+
+    /// Waits until it runs as many requests as it may.
+    #[track_caller]
+    pub fn wait_until_full(&self, prober: &mut Client) -> Answer {
+        let began = Instant::now();
+        loop {
+            let answer = prober.get("/count");
+            if answer.status == 503 {
+                return answer;
+            }
+            assert!(began.elapsed() < PATIENCE, "never full: {}", self.log());
+        }
+    }
+
+    /// Waits until it takes no connections any more.
+    #[track_caller]
+    pub fn wait_until_deaf(&self) {
+        let began = Instant::now();
+        while TcpStream::connect(self.addr).is_ok() {
+            assert!(began.elapsed() < PATIENCE, "still listening");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Resident memory, in KiB.
+    pub fn resident(&self) -> u64 {
+        let status = text(format!("/proc/{}/status", self.process.id()).as_ref());
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+        number.unwrap_or_else(|| panic!("no VmRSS in {status}"))
+    }
+}
+
+pub fn text(path: &Path) -> String {
+    let bytes = fs::read(path).expect("the file is there");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A connection. Every wait on it is bounded.
+pub struct Client {
+    pub stream: BufReader<TcpStream>,
+}
+
+/// A response.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|(known, _)| known == name);
+        header.map(|(_, value)| value.as_str())
+    }
+
+    /// The label of a failure.
+    pub fn label(&self) -> Option<&str> {
+        self.header("x-lavandula-error")
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+}
+
+/// A request with nothing but what it needs.
+pub fn request(method: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let mut bytes =
+        format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n")
+            .into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+impl Client {
+    #[track_caller]
+    pub fn connect(addr: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&addr, PATIENCE).expect("it listens");
+        stream.set_nodelay(true).expect("a socket");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a socket");
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        // A server that refuses a request may close before it has read all of
+        // it. What it answered, or that it did not, is what counts.
+        let _ = self.stream.get_mut().write_all(bytes);
+    }
+
+    #[track_caller]
+    pub fn get(&mut self, path: &str) -> Answer {
+        self.send(&request("GET", path, b""));
+        self.answer()
+    }
+
+    #[track_caller]
+    pub fn post(&mut self, path: &str, body: &[u8]) -> Answer {
+        self.send(&request("POST", path, body));
+        self.answer()
+    }
+
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).expect("an answer in time");
+        let line = line.strip_suffix("\r\n");
+        line.expect("a whole line of a head").to_owned()
+    }
+
+    /// The next answer up to its body.
+    #[track_caller]
+    pub fn head(&mut self) -> Answer {
+        let line = self.line();
+        let status = line.strip_prefix("HTTP/1.1 ");
+        let status = status.and_then(|rest| rest.get(..3)?.parse().ok());
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line();
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').expect("a header");
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        Answer {
+            status: status.unwrap_or_else(|| panic!("no status: {line}")),
+            headers,
+            body: Vec::new(),
+        }
+    }
+
+    /// The next answer. The server knows the length of each, so that it never
+    /// sends one in chunks.
+    #[track_caller]
+    pub fn answer(&mut self) -> Answer {
+        let mut answer = self.head();
+        let length = answer.header("content-length");
+        let length = length.unwrap_or_else(|| panic!("no length: {answer:?}"));
+        answer.body = vec![0; length.parse().expect("a number")];
+        let read = self.stream.read_exact(&mut answer.body);
+        read.expect("as long as it says");
+        answer
+    }
+
+    /// The server has closed the connection, and sent nothing more before.
+    #[track_caller]
+    pub fn assert_closed(&mut self) {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => {}
+            // It closed before it had read all that was sent.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => panic!("still open: {error}"),
+        }
+        assert_eq!(String::from_utf8_lossy(&rest), "");
+    }
+}
