@@ -37,7 +37,7 @@ impl<P: PageSource> Arena<P> {
     pub fn alloc_layout(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         match self.bump(layout) {
             Some(start) => Ok(start),
-            None => Ok(self.alloc_slow(layout)?.start),
+            None => self.alloc_after_all(layout),
         }
     }
 
@@ -85,7 +85,17 @@ impl<P: PageSource> Arena<P> {
     #[expect(clippy::mut_from_ref, reason = "each call hands out other bytes")]
     pub fn alloc<T>(&self, value: T) -> Result<&mut T, AllocError> {
         const { needs_no_drop::<T>() };
-        let mut place = self.alloc_layout(Layout::new::<T>())?.cast::<T>();
+        let small = const { size_of::<T>() <= PAGE && align_of::<T>() <= MIN_ALIGN };
+        let bumped = if small {
+            self.bump_small(size_of::<T>())
+        } else {
+            self.bump(Layout::new::<T>())
+        };
+        let mut place = match bumped {
+            Some(start) => start,
+            None => self.alloc_after_all(Layout::new::<T>())?,
+        }
+        .cast::<T>();
         // SAFETY: the place has the layout of `T`, and nobody else has it; it
         // is written before the reference is made. The reference ends before a
         // reset, which takes `&mut self`.
@@ -230,36 +240,67 @@ impl<P: PageSource> Arena<P> {
         true
     }
 
-    /// The fast path: two loads, an addition, a comparison and a store where
-    /// the layout is a constant.
+    /// The fast path for a size that is a constant, at most a page, with an
+    /// alignment that the cursor has anyway: two loads, an addition, a
+    /// comparison and a store.
+    #[inline(always)]
+    fn bump_small(&self, size: usize) -> Option<NonNull<u8>> {
+        let cursor = self.cursor.get();
+        let size = (size + MIN_ALIGN - 1) & !(MIN_ALIGN - 1);
+        // A block ends at least a page below the top of the address space, so
+        // this sum cannot wrap.
+        if cursor.addr().get() + size > self.limit.get() {
+            return None;
+        }
+        // SAFETY: the end is at most the limit, and the block reaches from below
+        // the cursor to there. Without a block only a size of zero comes here.
+        self.cursor.set(unsafe { cursor.add(size) });
+        Some(cursor)
+    }
+
+    /// The fast path for any layout. Where the alignment is a constant, as in
+    /// slices and strings, it has nine operations.
     #[inline(always)]
     fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
         let cursor = self.cursor.get();
         let at = cursor.addr().get();
-        let placed = if layout.size() <= PAGE && layout.align() <= MIN_ALIGN {
-            // Both conditions vanish for a constant layout. A block ends at
-            // least a page below the top of the address space, so this sum
-            // cannot wrap.
-            let end = at + ((layout.size() + MIN_ALIGN - 1) & !(MIN_ALIGN - 1));
-            if end > self.limit.get() {
-                return None;
-            }
-            bump::Placed { start: at, end }
-        } else {
-            bump::place(at, self.limit.get(), layout.size(), layout.align())?
-        };
+        let placed = bump::place(at, self.limit.get(), layout.size(), layout.align())?;
         // SAFETY: `at <= start <= end <= limit`, and the block reaches from
-        // below the cursor to the limit. Without a block the limit is zero,
-        // below every end.
+        // below the cursor to the limit. Without a block all four are the same,
+        // and nothing is added.
         unsafe {
             self.cursor.set(cursor.add(placed.end - at));
             Some(cursor.add(placed.start - at))
         }
     }
 
-    /// What the fast path could not place.
+    /// What the fast path could not place, or why that cannot be.
+    ///
+    /// A `Result` of this size would be returned through memory, and make room
+    /// on the stack for it part of the fast path of every caller. So the error
+    /// takes another way, and is fetched only by those who look at it.
+    #[inline(always)]
+    fn alloc_after_all(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        match self.alloc_or_note(layout) {
+            Some(start) => Ok(start),
+            None => Err(self.failure.get()),
+        }
+    }
+
     #[cold]
     #[inline(never)]
+    fn alloc_or_note(&self, layout: Layout) -> Option<NonNull<u8>> {
+        match self.alloc_slow(layout) {
+            Ok(slot) => Some(slot.start),
+            Err(error) => {
+                self.failure.set(error);
+                None
+            }
+        }
+    }
+
+    /// An allocation that needs another block, or has no size.
+    #[cold]
     fn alloc_slow(&self, layout: Layout) -> Result<Slot, AllocError> {
         if layout.size() == 0 {
             return Ok(Slot {

@@ -31,24 +31,25 @@ pub const fn round_up(value: usize, to: usize) -> Option<usize> {
 
 /// Places `size` bytes at a multiple of `align` within `cursor..limit`.
 ///
-/// `cursor` is a multiple of [`MIN_ALIGN`], and `align` a power of two.
+/// `cursor` is a multiple of [`MIN_ALIGN`] and at most `limit`, and `align` a
+/// power of two.
 #[inline(always)]
 pub const fn place(cursor: usize, limit: usize, size: usize, align: usize) -> Option<Placed> {
-    // An alignment that the cursor has anyway costs nothing: where `align` is
-    // a constant the compiler drops this branch.
+    // Where `align` is a constant the compiler drops this branch: an alignment
+    // that the cursor has anyway costs nothing.
     let start = if align <= MIN_ALIGN {
         cursor
     } else {
         match round_up(cursor, align) {
-            Some(start) => start,
-            None => return None,
+            Some(start) if start <= limit => start,
+            _ => return None,
         }
     };
     let Some(size) = round_up(size, MIN_ALIGN) else {
         return None;
     };
-    // Subtracting first cannot wrap, where `start + size` could.
-    if start > limit || limit - start < size {
+    // Cannot wrap, since `start <= limit`; `start + size` could.
+    if limit - start < size {
         return None;
     }
     Some(Placed {

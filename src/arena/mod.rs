@@ -48,6 +48,7 @@ mod tests;
 
 use core::cell::Cell;
 use core::fmt;
+use core::num::NonZero;
 use core::ptr::NonNull;
 
 use self::block::Block;
@@ -104,12 +105,14 @@ pub struct Arena<P: PageSource = DefaultPages> {
     /// Where the next allocation goes: a multiple of 8, in the current block.
     cursor: Cell<NonNull<u8>>,
     /// How far the cursor may go, as an address: to the end of the current block,
-    /// or less where the budget ends before. Zero without a block, which makes
-    /// the first allocation fail the comparison and take one.
+    /// or less where the budget ends before. Never below the cursor. Without a
+    /// block it is where the cursor is, so that nothing of any size fits.
     limit: Cell<usize>,
     chain: Cell<Chain>,
     figures: Cell<Figures>,
     block_len: usize,
+    /// Why the last allocation that failed did.
+    failure: Cell<AllocError>,
     /// Bytes that may be handed out between two resets. The limit enforces it,
     /// at no cost to the fast path.
     budget: usize,
@@ -189,7 +192,7 @@ impl<P: PageSource> Arena<P> {
     pub const fn with_source(source: P) -> Self {
         Self {
             cursor: Cell::new(NO_BLOCK),
-            limit: Cell::new(0),
+            limit: Cell::new(NOWHERE),
             chain: Cell::new(Chain {
                 first: None,
                 current: None,
@@ -208,6 +211,7 @@ impl<P: PageSource> Arena<P> {
                 peak: 0,
             }),
             block_len: DEFAULT_BLOCK_SIZE,
+            failure: Cell::new(AllocError::Layout),
             budget: usize::MAX,
             source,
         }
@@ -274,7 +278,7 @@ impl<P: PageSource> Arena<P> {
     /// Puts the limit where the current block or the budget ends.
     fn set_limit(&self) {
         let limit = match self.chain.get().current {
-            None => 0,
+            None => NOWHERE,
             Some(current) => {
                 let elsewhere = self.figures.get().used_elsewhere;
                 let allowed = self.budget.saturating_sub(elsewhere);
@@ -418,8 +422,13 @@ impl<P: PageSource> fmt::Debug for Arena<P> {
     }
 }
 
-/// A cursor that is not null and that no allocation can be placed at.
-const NO_BLOCK: NonNull<u8> = NonNull::<u64>::dangling().cast();
+/// Where the cursor is without a block: not null, aligned, and good for
+/// allocations without a size.
+const NO_BLOCK: NonNull<u8> =
+    NonNull::without_provenance(NonZero::new(NOWHERE).expect("it is not zero"));
+
+/// Its address.
+const NOWHERE: usize = bump::MIN_ALIGN;
 
 /// The blocks from `first` on.
 fn walk(first: Option<Block>) -> impl Iterator<Item = Block> {
