@@ -9,7 +9,8 @@
 //! Policy second. A reset keeps every block and walks them again in the same
 //! order, so that the second request of a kind finds the addresses of the
 //! first. An allocation larger than a block gets a block of its own, which
-//! never becomes the current one and has no say in the size of later blocks.
+//! never becomes the current one and has no say in the size of later blocks. A
+//! budget bounds what a request may have, whatever memory there is.
 //!
 //! Mechanism last.
 //!
@@ -26,8 +27,10 @@
 //!
 //! `H` is a header of 32 bytes. The two words on the fast path, cursor and
 //! limit, lie in the arena itself, so that an allocation loads them without
-//! following a pointer. Everything else is updated only where the cursor
-//! changes block or goes back, and the figures are sums and differences of it.
+//! following a pointer. The limit is where the block ends, or the budget if that
+//! ends first: one comparison enforces both. Everything else is updated only
+//! where the cursor changes block or goes back, and the figures are sums and
+//! differences of it.
 
 mod allocate;
 #[cfg(feature = "allocator-api2")]

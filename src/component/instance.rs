@@ -72,9 +72,11 @@ fn scrub_stack() {
     let top = core::hint::black_box(&raw const top).expose_provenance();
     let low = (&raw const __stack_low).expose_provenance().max(16);
     if let Some(bytes) = top.checked_sub(low) {
-        // SAFETY: `low..top` lies below every live frame: `write_bytes` becomes
-        // one `memory.fill`, which needs no frame. The compiler knows of no
-        // object there.
+        // SAFETY: `low..top` lies below the frame of this function and of all its
+        // callers, and the compiler knows of no object there. `write_bytes` is
+        // one `memory.fill`; without optimisation it is a call with a frame in
+        // that very range, but what the call still needs by then, the place of
+        // its caller's frame, is in a local of WebAssembly and not in memory.
         unsafe { ptr::with_exposed_provenance_mut::<u8>(low).write_bytes(0, bytes) };
     }
 }
