@@ -237,6 +237,11 @@ impl<P: PageSource> Arena<P> {
         }
         // SAFETY: `placed.end` lies in the current block, by the limit.
         self.cursor.set(unsafe { at.add(placed.end - start) });
+        if placed.end < cursor {
+            // The limit is never below the cursor, so where the budget was
+            // lowered beneath it, it may have to come down with it.
+            self.set_limit();
+        }
         true
     }
 

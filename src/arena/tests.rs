@@ -467,6 +467,13 @@ fn a_budget_below_what_is_in_use_refuses_more_and_spares_what_is_there() {
     );
     assert_identities(&arena);
     arena.set_budget(None);
+    arena.reset();
+    let last = bytes(&arena, 40_000);
+    arena.set_budget(Some(1_000));
+    assert!(arena.resize_last(last, 40_000, 992));
+    bytes(&arena, 8);
+    assert!(arena.alloc_layout(layout(8, 8)).is_err(), "1,000 are used");
+    arena.set_budget(None);
     bytes(&arena, 40_000);
     arena.set_budget(Some(1_000));
     arena.reset();
