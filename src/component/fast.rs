@@ -1,7 +1,5 @@
 //! The fast door: `lavandula:arena/handler`, plain values in and out.
 
-use alloc::string::String;
-
 use super::edge_handler::Handler;
 use super::edge_handler::edge::exports::lavandula::arena::handler as wit;
 use super::instance;
@@ -14,12 +12,7 @@ impl<T: Handler> wit::Guest for T {
             Ok(request) => lower(T::handle(cx, request)),
             Err(error) => lower(error.into_response()),
         });
-        answer.unwrap_or_else(|error| {
-            lower(Response::internal_server_error(
-                alloc::format!("{error}\n"),
-                "text/plain",
-            ))
-        })
+        answer.unwrap_or_else(|error| lower(error.into_response()))
     }
 }
 
@@ -42,11 +35,7 @@ fn copy(arena: &Arena, request: wit::Request) -> Result<Request<'_>, AllocError>
 fn lower(response: Response<'_>) -> wit::Response {
     wit::Response {
         status: response.status(),
-        headers: response
-            .headers()
-            .iter()
-            .map(|header| (String::from(header.name), header.value.to_vec()))
-            .collect(),
+        headers: response.owned_headers(),
         body: response.into_body().into_vec(),
     }
 }

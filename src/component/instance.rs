@@ -1,6 +1,6 @@
 //! The one invocation state of this instance, and its shadow stack.
 
-use core::cell::RefCell;
+use core::cell::{RefCell, RefMut};
 use core::ptr;
 
 #[cfg(not(feature = "arena-guest"))]
@@ -15,31 +15,26 @@ unsafe impl Sync for OneThread {}
 
 static INVOCATION: OneThread = OneThread(RefCell::new(Invocation::new()));
 
+fn invocation() -> Result<RefMut<'static, Invocation>, StateError> {
+    INVOCATION
+        .0
+        .try_borrow_mut()
+        .map_err(|_| StateError::Running)
+}
+
 /// Answers one request with the instance's arena.
 #[cfg(not(feature = "arena-guest"))]
 pub(super) fn run<R>(answer: impl FnOnce(&Context) -> R) -> Result<R, StateError> {
-    let mut invocation = INVOCATION
-        .0
-        .try_borrow_mut()
-        .map_err(|_| StateError::Running)?;
-    invocation.run(answer)
+    invocation()?.run(answer)
 }
 
 pub(super) fn seal() -> Result<(), StateError> {
-    let mut invocation = INVOCATION
-        .0
-        .try_borrow_mut()
-        .map_err(|_| StateError::Running)?;
-    invocation.seal()
+    invocation()?.seal()
 }
 
 /// Scrubs the arena, and the shadow stack below this call.
 pub(super) fn rewind() -> Result<(), StateError> {
-    INVOCATION
-        .0
-        .try_borrow_mut()
-        .map_err(|_| StateError::Running)?
-        .rewind()?;
+    invocation()?.rewind()?;
     scrub_stack();
     Ok(())
 }

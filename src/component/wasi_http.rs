@@ -1,7 +1,6 @@
 //! The standard door: `wasi:http/incoming-handler` 0.2.
 
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use super::edge_handler::Handler;
 use super::edge_handler::edge::exports::wasi::http::incoming_handler;
@@ -34,10 +33,7 @@ impl<T: Handler> incoming_handler::Guest for T {
             }
         });
         if let (Err(error), Some(out)) = (ran, out) {
-            send(
-                out,
-                Response::internal_server_error(alloc::format!("{error}\n"), "text/plain"),
-            );
+            send(out, error.into_response());
         }
     }
 }
@@ -151,11 +147,7 @@ fn send(out: ResponseOutparam, response: Response<'_>) {
 
 fn head(response: &Response<'_>) -> Option<OutgoingResponse> {
     let length = alloc::format!("{}", response.body().as_bytes().len());
-    let mut headers: Vec<(String, Vec<u8>)> = response
-        .headers()
-        .iter()
-        .map(|header| (String::from(header.name), header.value.to_vec()))
-        .collect();
+    let mut headers = response.owned_headers();
     let has_length = headers
         .iter()
         .any(|(name, _)| name.eq_ignore_ascii_case("content-length"));

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::Header;
-use crate::AllocError;
+use crate::{AllocError, StateError};
 
 /// The body of a response: borrowed from the arena, or owned.
 ///
@@ -136,6 +136,13 @@ impl<'a> Response<'a> {
         &self.body
     }
 
+    /// The headers as both doors lower them.
+    #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+    pub(crate) fn owned_headers(&self) -> Vec<(String, Vec<u8>)> {
+        let owned = |header: &Header<'_>| (String::from(header.name), header.value.to_vec());
+        self.headers.iter().map(owned).collect()
+    }
+
     #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
     pub(crate) fn into_body(self) -> Body<'a> {
         self.body
@@ -220,6 +227,13 @@ impl<'a> IntoResponse<'a> for AllocError {
             "the request needs more memory than it may have\n",
             "text/plain",
         )
+    }
+}
+
+/// An instance that cannot take a request: 500.
+impl<'a> IntoResponse<'a> for StateError {
+    fn into_response(self) -> Response<'a> {
+        Response::internal_server_error(alloc::format!("{self}\n"), "text/plain")
     }
 }
 

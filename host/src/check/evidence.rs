@@ -98,7 +98,7 @@ impl Judge {
         };
         vec![
             answers.evidence("answers", || {
-                format!("{} of {} requests were answered", self.heard, self.heard)
+                format!("all {} requests were answered", self.heard)
             }),
             self.size.conclude(compared),
             self.addresses.conclude(&self.shapes, compared),

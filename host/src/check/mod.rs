@@ -37,8 +37,8 @@ use memchr::memmem::Finder;
 use wasmtime::CallHook;
 
 use self::audit::{Memories, Place};
-use self::evidence::{Answer, Judge};
-use self::traffic::Traffic;
+use self::evidence::{Answer, Judge, Seen};
+use self::traffic::{Sent, Traffic};
 use crate::config::Limits;
 use crate::epoch;
 use crate::failure::Failure;
@@ -253,7 +253,7 @@ impl Watch {
         std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Where a piece of `needles` lies, at most a few of the places.
+    /// Every place where one of `needles` lies.
     fn remnants<'a>(&self, needles: impl Iterator<Item = &'a [u8]>) -> BTreeSet<Place> {
         let mut places = BTreeSet::new();
         for needle in needles {
@@ -296,39 +296,37 @@ impl Audit {
     }
 
     /// One request, and what was seen around it.
-    async fn request(&mut self, sent: &traffic::Sent) -> Answer {
+    async fn request(&mut self, sent: &Sent) -> Answer {
+        match self.observe(sent).await {
+            Ok(seen) => Answer::Given(Box::new(seen)),
+            Err(failure) => Answer::Failed(format!("{}: {failure}", failure.label())),
+        }
+    }
+
+    async fn observe(&mut self, sent: &Sent) -> Result<Seen, Failure> {
         self.guest.undisturbed_for(self.limits.timeout);
         self.watch.take_seen();
         let request = sent.request.clone();
         let handled = self.guest.handle(self.program.door(), request).await;
-        let seen = self.watch.take_seen();
+        let places = self.watch.take_seen();
 
-        let failed = |failure: Failure| Answer::Failed(format!("{}: {failure}", failure.label()));
-        let response = match handled {
-            Ok(response) => response,
-            Err(failure) => return failed(failure),
-        };
-        let claims = match self.guest.usage().await {
-            Ok(claims) => claims,
-            Err(failure) => return failed(failure),
-        };
-        if self.program.has_invocation()
-            && let Err(failure) = self.guest.rewind().await
-        {
-            return failed(failure);
+        let response = handled?;
+        let claims = self.guest.usage().await?;
+        if self.program.has_invocation() {
+            self.guest.rewind().await?;
         }
         let run = std::iter::once(self.watch.run.as_bytes());
         let remnants = self.watch.remnants(run.chain(sent.marker.pieces()));
         let state = self.guest.store.data();
-        Answer::Given(Box::new(evidence::Seen {
+        Ok(Seen {
             response: flat(&response),
-            places: seen,
+            places,
             remnants,
             claims,
             memory: state.ledger.memory_use(),
             table_elements: state.ledger.table_elements(),
             resources_gone: state.holds_no_resources(),
-        }))
+        })
     }
 }
 
