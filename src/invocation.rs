@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{AllocError, Arena, Context, Usage};
+use crate::{AllocError, Context, Usage};
 
 /// The memory that the invocations of one instance use, one after the other.
 ///
@@ -39,7 +39,7 @@ impl Invocation {
     /// Before the first invocation.
     pub const fn new() -> Self {
         Self {
-            context: Context::new(Arena::new()),
+            context: Context::new(),
             stage: Stage::Clean,
             sealed: false,
         }

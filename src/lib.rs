@@ -25,6 +25,86 @@
 //! standard `wasi:http/incoming-handler`, and `lavandula:arena/handler`, a
 //! single call with plain values that a host which knows it prefers.
 //!
+//! # The arena
+//!
+//! **Lifetimes.** What an [`Arena`] hands out lives until the arena is reset or
+//! dropped, and both take the arena by `&mut` or by value: the compiler refuses
+//! a reset while anything of it is in use. A [`Scope`] ends earlier, and so does
+//! what was allocated in it. Blocks live as long as the arena; pages live as
+//! long as the instance, since linear memory cannot shrink, and pass from one
+//! arena to the next through a pool.
+//!
+//! A plain allocation is never dropped, so a type that needs it does not
+//! compile: there are [`alloc_owned`](Arena::alloc_owned), whose box drops the
+//! value, and [`alloc_deferred`](Arena::alloc_deferred), whose value the reset
+//! drops.
+//!
+//! **Policy.** A reset keeps every block and walks them again in the same order,
+//! so that the second request of a kind finds the addresses of the first and
+//! takes no memory; [`Reset`] says otherwise. [`Scrub`] says what becomes of the
+//! bytes. A [budget](Arena::set_budget) bounds what a request may have, to the
+//! byte, and a [reserve](Arena::set_reserve) keeps room for the answer that says
+//! so. Failure is a value everywhere: [`AllocError`].
+//!
+//! **Mechanism.** Memory comes in blocks of 64 KiB, which is one page of linear
+//! memory. An allocation moves the cursor of the current block up by its size,
+//! rounded to 8 bytes: two loads, an addition, a comparison, a branch and a
+//! store.
+//!
+//! ```text
+//!            first                 current
+//!              │                      │
+//!              ▼                      ▼
+//!  regular   [H│████████████░]──►[H│█████▏   ┊··]──►[H│            ]──► ·
+//!                           ▲             ▲  ▲
+//!                   tail waste       cursor  limit
+//!
+//!  dedicated [H│████████████████████████████░░]──►[H│        ]──► ·
+//! ```
+//!
+//! Where a block is full, and it ends where linear memory ends, it grows in
+//! place: nothing is wasted and what was allocated last can go on growing. Else
+//! the cursor goes to the next block. What is larger than a block gets a
+//! dedicated one then, which never becomes the current one. Each step takes as
+//! much as small allocations have taken so far, up to 1 MiB, so that few steps
+//! are needed; large ones have no say in it. Each block knows how far it is
+//! dirty, so that zeroed memory is filled only where it has to be.
+//!
+//! ## Coming from bumpalo
+//!
+//! | bumpalo | here | |
+//! | --- | --- | --- |
+//! | `Bump::new()` | [`Arena::new()`] | takes no memory until the first allocation; `const` |
+//! | `alloc(x)`, `try_alloc(x)` | [`alloc(x)?`](Arena::alloc) | fallible only; does not compile for types with `Drop` |
+//! | `alloc_with`, `alloc_try_with` | `alloc(f())` | write the value, or use a [`Scope`] for what may fail |
+//! | `alloc_slice_copy`, `alloc_slice_fill_with` | the same, with `?` | |
+//! | `alloc_str` | [`strdup`](Arena::strdup) | |
+//! | `bumpalo::format!` | [`alloc_fmt`](Arena::alloc_fmt) | |
+//! | `bumpalo::collections::String` | [`buffer`](Arena::buffer) | a sink; grows in place |
+//! | `bumpalo::collections::Vec`, `&Bump` as allocator | `allocator_api2::vec::Vec::new_in(&arena)` | grows in place, where bumpalo copies |
+//! | `bumpalo::boxed::Box` | [`alloc_owned`](Arena::alloc_owned) | |
+//! | `set_allocation_limit` | [`set_budget`](Arena::set_budget) | exact to the byte, not to the chunk |
+//! | `reset()` keeps the last chunk | [`reset()`](Arena::reset) keeps every block | [`Reset::Retain`] for less |
+//! | `raw_checkpoint`, unsafe | [`scope()`](Arena::scope) | safe, nested, ends by itself |
+//! | `allocated_bytes()` | [`usage()`](Arena::usage) | used, waste, free, overhead, peak |
+//!
+//! ## Coming from the C API
+//!
+//! | C | here |
+//! | --- | --- |
+//! | `arenaCreate()` | [`Arena::new()`] |
+//! | `arenaCreateWithSize(n)` | [`Arena::with_block_size(n)?`](Arena::with_block_size) |
+//! | `arenaAlloc(a, n)` | [`alloc_layout`](Arena::alloc_layout), or by type: [`alloc`](Arena::alloc), [`alloc_slice_copy`](Arena::alloc_slice_copy) |
+//! | `arenaCalloc(a, n, size)` | [`calloc(n, size)?`](Arena::calloc) |
+//! | `arenaStrdup(a, s)` | [`strdup(s)?`](Arena::strdup) |
+//! | `arenaStrndup(a, s, n)` | [`strndup(s, n)?`](Arena::strndup): never splits a character |
+//! | `arenaReset(a)` | [`reset()`](Arena::reset): no block is lost |
+//! | `arenaDestroy(a)` | `drop(arena)` |
+//! | `arenaGetTotalAllocated(a)` | [`total_allocated()`](Arena::total_allocated) |
+//! | `arenaGetUsed(a)` | [`used()`](Arena::used) |
+//! | `ctx->arena` | [`Context::arena()`] |
+//! | `NULL` | [`AllocError`], which says why; zero bytes succeed |
+//!
 //! # The parts
 //!
 //! - [`Arena`] and what belongs to it: `no_std`, fallible throughout, never
@@ -61,7 +141,8 @@ pub use arena::HeapPages;
 #[cfg(target_arch = "wasm32")]
 pub use arena::LinearMemory;
 pub use arena::{
-    AllocError, Arena, Buffer, DEFAULT_BLOCK_SIZE, DefaultPages, PageSource, Pages, Usage,
+    AllocError, Arena, ArenaBox, Buffer, DEFAULT_BLOCK_SIZE, DefaultPages, PageSource, Pages,
+    Reset, Scope, Scrub, Usage,
 };
 #[cfg(feature = "std")]
 pub use heap::InvocationHeap;

@@ -1,21 +1,12 @@
-//! Allocation: the fast path, what happens when a block is full, and the typed
-//! methods on top.
+//! Allocation: the fast path, and the typed methods on top.
 
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::slice;
 
-use super::block::{Block, HEADER};
 use super::bump::{self, MIN_ALIGN, PAGE};
-use super::{AllocError, Arena, Chain, PageSource};
-
-/// What an allocation got.
-struct Slot {
-    start: NonNull<u8>,
-    /// Address from which on the block was zero when this was placed.
-    dirty: usize,
-}
+use super::{AllocError, Arena, PageSource};
 
 impl<P: PageSource> Arena<P> {
     /// Memory for `layout`, its content unspecified. Zero bytes succeed.
@@ -48,13 +39,7 @@ impl<P: PageSource> Arena<P> {
     /// # Errors
     /// As [`alloc_layout`](Self::alloc_layout).
     pub fn alloc_zeroed(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let slot = match self.bump(layout) {
-            Some(start) => Slot {
-                start,
-                dirty: self.chain.get().current.map_or(0, Block::dirty),
-            },
-            None => self.alloc_slow(layout)?,
-        };
+        let slot = self.alloc_slot(layout)?;
         let start = slot.start.addr().get();
         let dirty = slot.dirty.saturating_sub(start).min(layout.size());
         // SAFETY: `dirty` is at most the size of what was just handed out.
@@ -65,7 +50,8 @@ impl<P: PageSource> Arena<P> {
     /// Moves `value` into the arena.
     ///
     /// A type that needs `Drop` does not compile here, since the arena would
-    /// never drop it.
+    /// never drop it: see [`alloc_owned`](Self::alloc_owned) and
+    /// [`alloc_deferred`](Self::alloc_deferred).
     ///
     /// # Errors
     /// As [`alloc_layout`](Self::alloc_layout).
@@ -188,63 +174,6 @@ impl<P: PageSource> Arena<P> {
         self.strdup(text.get(..text.floor_char_boundary(max)).unwrap_or(text))
     }
 
-    /// Makes an allocation larger, in place where it is the last one and the
-    /// block has room, else by moving it.
-    ///
-    /// # Safety
-    /// `at` was handed out by this arena for `old` since the last reset, or
-    /// `old` has no size; `new` is no smaller. The old memory must not be used
-    /// afterwards.
-    pub(super) unsafe fn grow(
-        &self,
-        at: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-    ) -> Result<NonNull<u8>, AllocError> {
-        let aligned = at.addr().get().is_multiple_of(new.align());
-        if aligned && self.resize_last(at, old.size(), new.size()) {
-            return Ok(at);
-        }
-        let moved = self.alloc_layout(new)?;
-        // SAFETY: both have `old.size()` bytes at least, and the new one was
-        // just handed out, so they are apart.
-        unsafe { moved.copy_from_nonoverlapping(at, old.size()) };
-        Ok(moved)
-    }
-
-    /// Moves the end of the allocation of `old` bytes at `at`, where it is the
-    /// last one of the current block and the new end lies within the block.
-    pub(super) fn resize_last(&self, at: NonNull<u8>, old: usize, new: usize) -> bool {
-        let Some(current) = self.chain.get().current else {
-            return false;
-        };
-        let cursor = self.cursor.get().addr().get();
-        let start = at.addr().get();
-        let end = bump::round_up(old, MIN_ALIGN).and_then(|old| start.checked_add(old));
-        if old == 0 || end != Some(cursor) || start < current.start().addr().get() {
-            return false;
-        }
-        let Some(placed) = bump::place(start, self.limit.get(), new, MIN_ALIGN) else {
-            return false;
-        };
-        if placed.end < cursor {
-            // What lies behind the cursor is dirty now, and this may have been
-            // the peak.
-            current.fill_to(cursor);
-            let mut figures = self.figures.get();
-            figures.peak = figures.peak.max(self.used());
-            self.figures.set(figures);
-        }
-        // SAFETY: `placed.end` lies in the current block, by the limit.
-        self.cursor.set(unsafe { at.add(placed.end - start) });
-        if placed.end < cursor {
-            // The limit is never below the cursor, so where the budget was
-            // lowered beneath it, it may have to come down with it.
-            self.set_limit();
-        }
-        true
-    }
-
     /// The fast path for a size that is a constant, at most a page, with an
     /// alignment that the cursor has anyway: two loads, an addition, a
     /// comparison and a store.
@@ -266,7 +195,7 @@ impl<P: PageSource> Arena<P> {
     /// The fast path for any layout. Where the alignment is a constant, as in
     /// slices and strings, it has nine operations.
     #[inline(always)]
-    fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
+    pub(super) fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
         let cursor = self.cursor.get();
         let at = cursor.addr().get();
         let placed = bump::place(at, self.limit.get(), layout.size(), layout.align())?;
@@ -278,218 +207,12 @@ impl<P: PageSource> Arena<P> {
             Some(cursor.add(placed.start - at))
         }
     }
-
-    /// What the fast path could not place, or why that cannot be.
-    ///
-    /// A `Result` of this size would be returned through memory, and make room
-    /// on the stack for it part of the fast path of every caller. So the error
-    /// takes another way, and is fetched only by those who look at it.
-    #[inline(always)]
-    fn alloc_after_all(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        match self.alloc_or_note(layout) {
-            Some(start) => Ok(start),
-            None => Err(self.failure.get()),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn alloc_or_note(&self, layout: Layout) -> Option<NonNull<u8>> {
-        match self.alloc_slow(layout) {
-            Ok(slot) => Some(slot.start),
-            Err(error) => {
-                self.failure.set(error);
-                None
-            }
-        }
-    }
-
-    /// An allocation that needs another block, or has no size.
-    #[cold]
-    fn alloc_slow(&self, layout: Layout) -> Result<Slot, AllocError> {
-        if layout.size() == 0 {
-            return Ok(Slot {
-                start: layout.dangling_ptr(),
-                dirty: 0,
-            });
-        }
-        let room = bump::worst_case(layout.size(), layout.align()).ok_or(AllocError::Layout)?;
-        self.check_budget(layout)?;
-        if room > self.block_len - HEADER {
-            return self.alloc_dedicated(layout, room);
-        }
-        self.enter_next_block(layout.size())?;
-        // Every regular block has room for what is not larger than a block, so
-        // this places it.
-        let dirty = self.chain.get().current.map_or(0, Block::dirty);
-        match self.bump(layout) {
-            Some(start) => Ok(Slot { start, dirty }),
-            None => Err(AllocError::Layout),
-        }
-    }
-
-    /// Refuses what the budget has no room for in the current block, and none
-    /// at the start of another one either.
-    fn check_budget(&self, layout: Layout) -> Result<(), AllocError> {
-        let remaining = self.budget.saturating_sub(self.used());
-        // Every block begins at a multiple of a page, so the padding behind its
-        // header is known. Alignments above a page are counted generously.
-        let requested = match layout.align() {
-            align if align <= PAGE => bump::place(HEADER, usize::MAX, layout.size(), align)
-                .map(|placed| placed.end - HEADER),
-            align => bump::worst_case(layout.size(), align),
-        };
-        match requested {
-            Some(requested) if requested <= remaining => Ok(()),
-            Some(requested) => Err(AllocError::Budget {
-                requested,
-                remaining,
-            }),
-            None => Err(AllocError::Layout),
-        }
-    }
-
-    /// Leaves the current block for the next one, which is taken from the
-    /// source where there is none. Changes nothing where that fails.
-    pub(super) fn enter_next_block(&self, requested: usize) -> Result<(), AllocError> {
-        let mut chain = self.chain.get();
-        let next = match chain.current {
-            Some(current) => current.next(),
-            None => chain.first,
-        };
-        let next = match next {
-            Some(next) => next,
-            None => {
-                let block = self.take_block(self.block_len, requested)?;
-                match chain.current {
-                    Some(current) => current.set_next(Some(block)),
-                    None => chain.first = Some(block),
-                }
-                block
-            }
-        };
-
-        let mut figures = self.figures.get();
-        if let Some(current) = chain.current {
-            let cursor = self.cursor.get().addr().get();
-            current.fill_to(cursor);
-            figures.used_elsewhere += cursor - current.start().addr().get();
-            figures.tail_waste += current.end() - cursor;
-        }
-        figures.free_elsewhere -= next.capacity();
-        self.figures.set(figures);
-
-        chain.current = Some(next);
-        self.chain.set(chain);
-        self.cursor.set(next.start());
-        self.set_limit();
-        Ok(())
-    }
-
-    /// Gives an allocation larger than a block one of its own: a dedicated block
-    /// of an earlier request that holds it, or a new one. The current block
-    /// stays the current one.
-    fn alloc_dedicated(&self, layout: Layout, room: usize) -> Result<Slot, AllocError> {
-        let mut chain = self.chain.get();
-        let block = match chain.unused_dedicated(room) {
-            Some(block) => block,
-            None => {
-                let len = room
-                    .checked_add(HEADER)
-                    .and_then(bump::whole_pages)
-                    .ok_or(AllocError::Layout)?;
-                let block = self.take_block(len, layout.size())?;
-                chain.insert_dedicated(block);
-                block
-            }
-        };
-        chain.last_dedicated = Some(block);
-
-        let start = block.start();
-        let at = start.addr().get();
-        let dirty = block.dirty();
-        let placed = bump::place(at, block.end(), layout.size(), layout.align());
-        // `room` is what the worst alignment needs, and the block has it.
-        let placed = placed.ok_or(AllocError::Layout)?;
-        block.fill_to(placed.end);
-
-        let mut figures = self.figures.get();
-        figures.free_elsewhere -= block.capacity();
-        figures.used_elsewhere += placed.end - at;
-        figures.tail_waste += block.end() - placed.end;
-        self.figures.set(figures);
-        self.chain.set(chain);
-        // Less of the budget is left for the current block.
-        self.set_limit();
-        Ok(Slot {
-            // SAFETY: `place` keeps it within the block.
-            start: unsafe { start.add(placed.start - at) },
-            dirty,
-        })
-    }
-
-    /// A new block of `len` bytes from the source, counted as free.
-    fn take_block(&self, len: usize, requested: usize) -> Result<Block, AllocError> {
-        let pages = self
-            .source
-            .take(len)
-            .ok_or(AllocError::OutOfMemory { requested })?;
-        // SAFETY: the source's promises, and the run is the arena's from here
-        // on until it is dropped.
-        let block = unsafe { Block::new(pages) };
-        let mut figures = self.figures.get();
-        figures.committed += len;
-        figures.blocks += 1;
-        figures.grows += 1;
-        figures.free_elsewhere += block.capacity();
-        self.figures.set(figures);
-        Ok(block)
-    }
-}
-
-impl Chain {
-    /// The smallest dedicated block that is not in use and has `room` bytes of
-    /// room, moved to stand right behind those in use.
-    ///
-    /// Smallest and not first, so that requests of the same sizes find the same
-    /// blocks in whatever order they come, and memory stops growing.
-    fn unused_dedicated(&mut self, room: usize) -> Option<Block> {
-        let mut before = self.last_dedicated;
-        let mut best: Option<(Option<Block>, Block)> = None;
-        while let Some(block) = self.dedicated_after(before) {
-            let smaller = best.is_none_or(|(_, best)| block.capacity() < best.capacity());
-            if block.capacity() >= room && smaller {
-                best = Some((before, block));
-            }
-            before = Some(block);
-        }
-        let (before, block) = best?;
-        if before != self.last_dedicated {
-            before?.set_next(block.next());
-            self.insert_dedicated(block);
-        }
-        Some(block)
-    }
-
-    /// The dedicated block behind `before`, or the first one.
-    pub(super) fn dedicated_after(&self, before: Option<Block>) -> Option<Block> {
-        before.map_or(self.dedicated, Block::next)
-    }
-
-    /// Puts `block` right behind the dedicated blocks in use.
-    fn insert_dedicated(&mut self, block: Block) {
-        block.set_next(self.dedicated_after(self.last_dedicated));
-        match self.last_dedicated {
-            Some(last) => last.set_next(Some(block)),
-            None => self.dedicated = Some(block),
-        }
-    }
 }
 
 const fn needs_no_drop<T>() {
     assert!(
         !core::mem::needs_drop::<T>(),
-        "an arena never drops what it holds: allocate a type without `Drop`, such as `&str` \
-         from `strdup` for a `String`, or a slice from `alloc_slice_copy` for a `Vec`"
+        "an arena does not drop what it holds: use `alloc_owned` or `alloc_deferred`, or a type \
+         without `Drop`, such as the `&str` of `strdup` for a `String`"
     );
 }

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 
 use allocator_api2::alloc::{AllocError, Allocator};
 
+use super::bump::MIN_ALIGN;
 use super::{Arena, PageSource};
 
 /// With the feature `allocator-api2`, collections that take an allocator live
@@ -50,8 +51,7 @@ unsafe impl<P: PageSource> Allocator for &Arena<P> {
 
     #[inline]
     unsafe fn deallocate(&self, at: NonNull<u8>, layout: Layout) {
-        // Only the last one makes room for others.
-        self.resize_last(at, layout.size(), 0);
+        self.free(at, layout.size());
     }
 
     unsafe fn grow(
@@ -60,8 +60,9 @@ unsafe impl<P: PageSource> Allocator for &Arena<P> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: the caller's promises are those of `Arena::grow`.
-        sized(unsafe { Arena::grow(self, at, old, new) }, new)
+        // SAFETY: the caller's promises are those of `grow_slot`.
+        let grown = unsafe { self.grow_slot(at, old, new) };
+        sized(grown.map(|slot| slot.start), new)
     }
 
     unsafe fn grow_zeroed(
@@ -70,14 +71,19 @@ unsafe impl<P: PageSource> Allocator for &Arena<P> {
         old: Layout,
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: passed on.
-        let grown = unsafe { self.grow(at, old, new) }?;
-        // SAFETY: `new` is no smaller than `old`, by the caller's promise.
-        unsafe {
-            let tail = grown.cast::<u8>().add(old.size());
-            tail.write_bytes(0, new.size() - old.size());
+        // SAFETY: the caller's promises are those of `grow_slot`.
+        let slot = unsafe { self.grow_slot(at, old, new) }.map_err(|_| AllocError)?;
+        // Zero already is what lies behind both the mark of the block and the
+        // old allocation, whose padding may have been written to before it
+        // shrank.
+        let start = slot.start.addr().get();
+        let padded = old.size().next_multiple_of(MIN_ALIGN);
+        let end = slot.dirty.saturating_sub(start).max(padded).min(new.size());
+        if let Some(bytes) = end.checked_sub(old.size()) {
+            // SAFETY: `old.size()..end` lies within what was handed out.
+            unsafe { slot.start.add(old.size()).write_bytes(0, bytes) };
         }
-        Ok(grown)
+        Ok(NonNull::slice_from_raw_parts(slot.start, new.size()))
     }
 
     unsafe fn shrink(
@@ -87,7 +93,7 @@ unsafe impl<P: PageSource> Allocator for &Arena<P> {
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         if at.addr().get().is_multiple_of(new.align()) {
-            self.resize_last(at, old.size(), new.size());
+            self.resize(at, old.size(), new.size());
             return Ok(NonNull::slice_from_raw_parts(at, new.size()));
         }
         // A larger alignment, which this place happens not to have.
@@ -95,6 +101,7 @@ unsafe impl<P: PageSource> Allocator for &Arena<P> {
         // SAFETY: both have `new.size()` bytes at least, and the new one was
         // just handed out, so they are apart.
         unsafe { moved.copy_from_nonoverlapping(at, new.size()) };
+        self.free(at, old.size());
         Ok(NonNull::slice_from_raw_parts(moved, new.size()))
     }
 }

@@ -1,4 +1,4 @@
-//! Blocks: runs of pages with a header, linked into chains.
+//! Blocks: contiguous pieces of memory with a header, linked into chains.
 
 use core::ptr::NonNull;
 
@@ -27,47 +27,84 @@ struct Header {
 
 const _: () = assert!(size_of::<Header>() <= HEADER && PAGE.is_multiple_of(HEADER));
 
+/// What a block is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    /// First byte, a multiple of 32. Its provenance covers the run.
+    pub(super) start: NonNull<u8>,
+    /// Bytes: a multiple of 8, more than a header.
+    pub(super) len: usize,
+    /// Everything from this address to the end is zero.
+    pub(super) dirty: usize,
+}
+
+impl From<Pages> for Run {
+    fn from(pages: Pages) -> Self {
+        let start = pages.start.addr().get();
+        Self {
+            start: pages.start,
+            len: pages.len,
+            dirty: if pages.zeroed {
+                start
+            } else {
+                start + pages.len
+            },
+        }
+    }
+}
+
+impl From<Run> for Pages {
+    fn from(run: Run) -> Self {
+        Self {
+            start: run.start,
+            len: run.len,
+            zeroed: run.dirty <= run.start.addr().get(),
+        }
+    }
+}
+
 /// A block that some arena owns.
 ///
 /// Invariant: the pointer has provenance over the whole run and points to an
 /// initialised header in its first bytes, which only `Block` touches; the run
-/// lives until [`Block::into_pages`]. [`Block::new`] establishes it and its
+/// lives until [`Block::end_of_use`]. [`Block::new`] establishes it and its
 /// callers, all in `arena`, keep it: they drop every copy of a `Block` together
 /// with the arena's other references to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Block(NonNull<Header>);
 
 impl Block {
-    /// Makes a block of a run of pages.
+    /// Makes a block of a run.
     ///
     /// # Safety
-    /// The run keeps the promises of `PageSource` and is used by nobody else
-    /// until the block is turned back into pages.
-    pub(super) unsafe fn new(pages: Pages) -> Self {
-        let block = Self(pages.start.cast());
-        let start = pages.start.addr().get();
-        // SAFETY: a page is larger than a header and aligned for it.
+    /// The run is as [`Run`] says, valid for reads and writes, initialised, and
+    /// used by nobody else until the block's end of use.
+    pub(super) unsafe fn new(run: Run) -> Self {
+        let block = Self(run.start.cast());
+        let room = run.start.addr().get() + HEADER;
+        // SAFETY: the run is longer than a header and aligned for it.
         unsafe {
             block.0.write(Header {
                 next: None,
-                len: pages.len,
-                filled: start + HEADER,
-                dirty: if pages.zeroed {
-                    start + HEADER
-                } else {
-                    start + pages.len
-                },
+                len: run.len,
+                filled: room,
+                dirty: run.dirty.max(room),
             });
         }
         block
     }
 
-    /// Ends the block and returns its run.
-    pub(super) fn into_pages(self) -> Pages {
-        Pages {
-            start: self.0.cast(),
-            len: self.len(),
-            zeroed: false,
+    /// Ends the block and returns its run. The header is overwritten with zeros.
+    pub(super) fn end_of_use(self) -> Run {
+        let Header { len, dirty, .. } = self.header();
+        let start = self.0.cast::<u8>();
+        let at = start.addr().get();
+        // SAFETY: the run begins with the header, which nobody needs any more.
+        unsafe { start.write_bytes(0, HEADER) };
+        Run {
+            start,
+            len,
+            dirty: if dirty == at + HEADER { at } else { dirty },
         }
     }
 
@@ -84,9 +121,14 @@ impl Block {
         unsafe { self.0.write(header) }
     }
 
+    /// First byte of the run, header included.
+    pub(super) fn run_start(self) -> NonNull<u8> {
+        self.0.cast()
+    }
+
     /// First byte of the room. Its provenance covers the block.
     pub(super) fn start(self) -> NonNull<u8> {
-        // SAFETY: the run is at least a page, so this stays within it.
+        // SAFETY: the run is longer than a header, so this stays within it.
         unsafe { self.0.cast::<u8>().add(HEADER) }
     }
 
@@ -114,7 +156,6 @@ impl Block {
     }
 
     /// End of what was handed out of this block when the cursor left it.
-    #[cfg(any(feature = "arena-guest", test))]
     pub(super) fn filled(self) -> usize {
         self.header().filled
     }
@@ -132,6 +173,47 @@ impl Block {
         self.header().dirty
     }
 
+    /// Notes that what lies below `to` may not be zero.
+    pub(super) fn dirty_to(self, to: usize) {
+        self.update(|header| header.dirty = header.dirty.max(to));
+    }
+
+    /// Makes the block longer by `more` bytes, whose dirty part ends at `dirty`.
+    ///
+    /// # Safety
+    /// The bytes lie right behind the block, were nobody's, and are covered by
+    /// the provenance of the block's run.
+    pub(super) unsafe fn extend(self, more: usize, dirty: usize) {
+        let end = self.end();
+        self.update(|header| {
+            header.len += more;
+            if dirty > end {
+                header.dirty = dirty;
+            }
+        });
+    }
+
+    /// Cuts the block down to `len` bytes, and returns the rest.
+    ///
+    /// `len` is a multiple of 32 between a header and the block's length, and
+    /// nothing behind it is handed out.
+    pub(super) fn cut(self, len: usize) -> Run {
+        let Header {
+            len: whole, dirty, ..
+        } = self.header();
+        let cut = self.0.addr().get() + len;
+        self.update(|header| {
+            header.len = len;
+            header.dirty = dirty.min(cut);
+        });
+        Run {
+            // SAFETY: `len` is within the run.
+            start: unsafe { self.0.cast::<u8>().add(len) },
+            len: whole - len,
+            dirty: dirty.max(cut),
+        }
+    }
+
     /// Overwrites what is dirty from `from`, an address within the room, with
     /// zeros. Returns the bytes written.
     ///
@@ -147,6 +229,22 @@ impl Block {
             self.update(|header| header.dirty = from);
         }
         bytes
+    }
+
+    /// Overwrites what was handed out before `filled` with `byte`.
+    ///
+    /// # Safety
+    /// Nothing refers to it. `filled` lies within the room.
+    pub(super) unsafe fn overwrite(self, filled: usize, byte: u8) {
+        let start = self.start();
+        // SAFETY: `start..filled` lies within the room, and by the contract of
+        // this function nothing refers to it.
+        unsafe { start.write_bytes(byte, filled - start.addr().get()) };
+    }
+
+    /// Whether `at` is the address of a byte of this block, header included.
+    pub(super) fn contains(self, at: usize) -> bool {
+        at.wrapping_sub(self.0.addr().get()) < self.len()
     }
 
     /// The bytes `at..at + len`, where all of them were handed out of this

@@ -14,23 +14,27 @@ const FIRST: usize = 64;
 /// Bytes in an arena that more are written to.
 ///
 /// While nothing else is allocated it grows in place, without copying; else it
-/// moves to twice the room. Implements [`core::fmt::Write`], and
-/// `std::io::Write` with the feature `std`, so formatting, serde_json and
-/// others write straight into the arena.
+/// moves to twice the room. `write!` works on it, with an [`AllocError`] where
+/// there is no room. It implements [`core::fmt::Write`] as well, and
+/// `std::io::Write` with the feature `std`, so that serde_json and others write
+/// straight into the arena. (The error of the latter has the kind `OutOfMemory`
+/// and the [`AllocError`] inside.)
 ///
 /// ```
-/// use core::fmt::Write;
-///
 /// let arena = lavandula::Arena::new();
 /// let mut buffer = arena.buffer();
-/// write!(buffer, "{} + {} = {}", 1, 2, 1 + 2).unwrap();
-/// assert_eq!(buffer.finish(), b"1 + 2 = 3");
+/// buffer.push(b"sum: ")?;
+/// write!(buffer, "{} + {} = {}", 1, 2, 1 + 2)?;
+/// assert_eq!(buffer.finish(), b"sum: 1 + 2 = 3");
+/// # Ok::<(), lavandula::AllocError>(())
 /// ```
 pub struct Buffer<'a, P: PageSource = DefaultPages> {
     arena: &'a Arena<P>,
     start: NonNull<u8>,
     len: usize,
     capacity: usize,
+    /// Why the last write that failed did.
+    failure: Option<AllocError>,
 }
 
 impl<P: PageSource> Arena<P> {
@@ -41,6 +45,35 @@ impl<P: PageSource> Arena<P> {
             start: NonNull::dangling(),
             len: 0,
             capacity: 0,
+            failure: None,
+        }
+    }
+
+    /// Text formatted into the arena: `format!` for arenas.
+    ///
+    /// # Errors
+    /// As [`alloc_layout`](Self::alloc_layout), and [`AllocError::Format`] where
+    /// a value refuses to be formatted.
+    ///
+    /// ```
+    /// let arena = lavandula::Arena::new();
+    /// let link = arena.alloc_fmt(format_args!("/user/{}?page={}", "lavandula", 2))?;
+    /// assert_eq!(link, "/user/lavandula?page=2");
+    /// # Ok::<(), lavandula::AllocError>(())
+    /// ```
+    #[expect(clippy::mut_from_ref, reason = "each call hands out other bytes")]
+    pub fn alloc_fmt(&self, text: fmt::Arguments<'_>) -> Result<&mut str, AllocError> {
+        if let Some(text) = text.as_str() {
+            return self.strdup(text);
+        }
+        let mut buffer = self.buffer();
+        match buffer.write_fmt(text) {
+            // SAFETY: only `write_str` wrote to the buffer.
+            Ok(()) => Ok(unsafe { core::str::from_utf8_unchecked_mut(buffer.finish()) }),
+            Err(error) => {
+                buffer.discard();
+                Err(error)
+            }
         }
     }
 }
@@ -67,7 +100,7 @@ impl<'a, P: PageSource> Buffer<'a, P> {
         // SAFETY: `start` was handed out by this arena for `old`, or `old` has
         // no size; the buffer uses only the new memory from here on. No reset
         // can lie between, since the buffer borrows the arena.
-        self.start = unsafe { self.arena.grow(self.start, old, new) }?;
+        self.start = unsafe { self.arena.grow_slot(self.start, old, new) }?.start;
         self.capacity = capacity;
         Ok(())
     }
@@ -77,7 +110,8 @@ impl<'a, P: PageSource> Buffer<'a, P> {
     /// # Errors
     /// As [`reserve`](Self::reserve).
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), AllocError> {
-        self.reserve(bytes.len())?;
+        self.reserve(bytes.len())
+            .inspect_err(|&error| self.failure = Some(error))?;
         // SAFETY: the room was just made, and it is apart from `bytes`: nothing
         // else refers to the memory of this buffer.
         unsafe {
@@ -87,6 +121,34 @@ impl<'a, P: PageSource> Buffer<'a, P> {
         }
         self.len += bytes.len();
         Ok(())
+    }
+
+    /// Appends formatted text: what `write!` calls.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve), with what was written until then still
+    /// there; and [`AllocError::Format`] where a value refuses to be formatted.
+    pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), AllocError> {
+        self.failure = None;
+        fmt::Write::write_fmt(self, text).map_err(|_| self.failure.unwrap_or(AllocError::Format))
+    }
+
+    /// Why the last write that failed did, for writers that turn it into an
+    /// error without a cause, as those to a [`core::fmt::Write`] do.
+    ///
+    /// ```
+    /// use core::fmt::Write;
+    /// use lavandula::{AllocError, Arena};
+    ///
+    /// let mut arena = Arena::new();
+    /// arena.set_budget(Some(100));
+    /// let mut buffer = arena.buffer();
+    /// let written = buffer.write_str(&"lavender ".repeat(20));
+    /// let why = written.map_err(|_| buffer.failure());
+    /// assert!(matches!(why, Err(Some(AllocError::Budget { .. }))));
+    /// ```
+    pub fn failure(&self) -> Option<AllocError> {
+        self.failure
     }
 
     /// What was written so far.
@@ -99,11 +161,18 @@ impl<'a, P: PageSource> Buffer<'a, P> {
     /// nothing was allocated behind it.
     pub fn finish(self) -> &'a mut [u8] {
         if self.len > 0 {
-            self.arena.resize_last(self.start, self.capacity, self.len);
+            self.arena.resize(self.start, self.capacity, self.len);
         }
         // SAFETY: `len` bytes from `start` were written, and the buffer, the
         // only one to refer to them, is given up.
         unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<P: PageSource> Buffer<'_, P> {
+    /// Gives up what was written.
+    fn discard(self) {
+        self.arena.free(self.start, self.capacity);
     }
 }
 

@@ -35,6 +35,9 @@ pub enum AllocError {
     Layout,
     /// A block size of zero, not a multiple of eight, or above 1 GiB.
     BlockSize,
+    /// A value refused to be formatted. Its `Display` or `Debug` returned an
+    /// error that was none of the arena's.
+    Format,
 }
 
 impl fmt::Display for AllocError {
@@ -56,6 +59,7 @@ impl fmt::Display for AllocError {
             Self::BlockSize => {
                 f.write_str("a block size is a multiple of 8 bytes, above 0 and at most 1 GiB")
             }
+            Self::Format => f.write_str("a value refused to be formatted"),
         }
     }
 }

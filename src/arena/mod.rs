@@ -1,36 +1,33 @@
 //! The arena: a chain of blocks with a cursor and a limit.
 //!
-//! Lifetimes first. What an arena hands out lives until the arena is reset or
-//! dropped, and both take the arena by `&mut` or by value: the compiler refuses
-//! a reset while anything of it is in use. Blocks live as long as the arena;
-//! pages live as long as the instance, since linear memory cannot shrink, and
-//! pass from a dropped arena to the next through a pool.
-//!
-//! Policy second. A reset keeps every block and walks them again in the same
-//! order, so that the second request of a kind finds the addresses of the
-//! first. An allocation larger than a block gets a block of its own, which
-//! never becomes the current one and has no say in the size of later blocks. A
-//! budget bounds what a request may have, whatever memory there is.
-//!
-//! Mechanism last.
+//! [The crate's documentation](crate#the-arena) says how it is used: lifetimes
+//! first, policy second. This is the mechanism, and where each part of it is.
 //!
 //! ```text
 //!            first                 current
 //!              │                      │
 //!              ▼                      ▼
-//!  regular   [H│████████████░]──►[H│█████▏      ]──►[H│            ]──► ·
-//!                           ▲             ▲     ▲
-//!                   tail waste       cursor     limit
+//!  regular   [H│████████████░]──►[H│█████▏   ┊··]──►[H│            ]──► ·
+//!                           ▲             ▲  ▲
+//!                   tail waste       cursor  limit
 //!
 //!  dedicated [H│████████████████████████████░░]──►[H│        ]──► ·
 //! ```
 //!
-//! `H` is a header of 32 bytes. The two words on the fast path, cursor and
+//! `H` is a header of 32 bytes. The two words of the fast path, cursor and
 //! limit, lie in the arena itself, so that an allocation loads them without
 //! following a pointer. The limit is where the block ends, or the budget if that
-//! ends first: one comparison enforces both. Everything else is updated only
-//! where the cursor changes block or goes back, and the figures are sums and
-//! differences of it.
+//! ends first, less what is held back: one comparison enforces all three.
+//! Everything else is updated only where the cursor changes block or goes back,
+//! and the figures are sums and differences of it.
+//!
+//! - `bump`: the arithmetic, on numbers alone. `pages`, `linear`, `pool`: where
+//!   memory comes from. `block`, `chain`: how it is kept.
+//! - `allocate`: the fast path. `refill`: what happens when the block is full:
+//!   it grows in place, or the next one is entered, or one is taken.
+//! - `resize`: what grows, shrinks and is freed before the reset. `reset`: the
+//!   end of a request. `scope`: the end of a part of it.
+//! - `buffer`, `owned`, `deferred`, `allocator`: what lives in an arena.
 
 mod allocate;
 #[cfg(feature = "allocator-api2")]
@@ -38,31 +35,46 @@ mod allocator;
 mod block;
 mod buffer;
 mod bump;
+mod chain;
+mod deferred;
 mod error;
 #[cfg(target_arch = "wasm32")]
 mod linear;
+mod owned;
 mod pages;
+mod policy;
 #[cfg(any(target_arch = "wasm32", test))]
 mod pool;
+mod refill;
+mod reset;
+mod resize;
+mod scope;
 mod usage;
 
 #[cfg(test)]
 mod tests;
 
+use core::alloc::Layout;
 use core::cell::Cell;
 use core::fmt;
 use core::num::NonZero;
 use core::ptr::NonNull;
 
-use self::block::Block;
+use self::chain::Chain;
+use self::deferred::Deferred;
+use self::scope::Lease;
+use self::usage::Figures;
 
 pub use self::buffer::Buffer;
 pub use self::error::AllocError;
 #[cfg(target_arch = "wasm32")]
 pub use self::linear::LinearMemory;
+pub use self::owned::ArenaBox;
 #[cfg(not(target_family = "wasm"))]
 pub use self::pages::HeapPages;
 pub use self::pages::{PageSource, Pages};
+pub use self::policy::{Reset, Scrub};
+pub use self::scope::Scope;
 pub use self::usage::Usage;
 
 /// The page source of this target: linear memory in WebAssembly, the global
@@ -108,8 +120,9 @@ pub struct Arena<P: PageSource = DefaultPages> {
     /// Where the next allocation goes: a multiple of 8, in the current block.
     cursor: Cell<NonNull<u8>>,
     /// How far the cursor may go, as an address: to the end of the current block,
-    /// or less where the budget ends before. Never below the cursor. Without a
-    /// block it is where the cursor is, so that nothing of any size fits.
+    /// or less where the budget ends before or a reserve is held back. Never
+    /// below the cursor. Without a block it is where the cursor is, so that
+    /// nothing of any size fits.
     limit: Cell<usize>,
     chain: Cell<Chain>,
     figures: Cell<Figures>,
@@ -119,37 +132,21 @@ pub struct Arena<P: PageSource = DefaultPages> {
     /// Bytes that may be handed out between two resets. The limit enforces it,
     /// at no cost to the fast path.
     budget: usize,
-    source: P,
+    reserve: usize,
+    /// How much of the reserve is out of reach: all of it until it is opened.
+    held_back: Cell<usize>,
+    reset: Reset,
+    scrub: Scrub,
+    /// What the next reset has to drop, last first.
+    deferred: Cell<Option<NonNull<Deferred>>>,
+    source: Source<P>,
 }
 
-/// The blocks of an arena.
-#[derive(Clone, Copy, Default)]
-struct Chain {
-    first: Option<Block>,
-    current: Option<Block>,
-    /// Blocks with one allocation each.
-    dedicated: Option<Block>,
-    /// The last of the dedicated blocks in use, which come first.
-    last_dedicated: Option<Block>,
-}
-
-/// What cannot be read off the cursor and the current block.
-#[derive(Clone, Copy, Default)]
-struct Figures {
-    /// Handed out of blocks other than the current one.
-    used_elsewhere: usize,
-    /// Left over in blocks that are full.
-    tail_waste: usize,
-    /// Room of blocks that are not in use yet.
-    free_elsewhere: usize,
-    committed: usize,
-    blocks: usize,
-    resets: usize,
-    grows: usize,
-    /// Peak of the cycle before the last reset.
-    last_peak: usize,
-    /// Peak of this cycle, as far as the cursor went back from it.
-    peak: usize,
+/// Where blocks come from.
+enum Source<P: PageSource> {
+    Pages(P),
+    /// From the arena that this one is a scope of.
+    Outer(Lease<P>),
 }
 
 impl Arena {
@@ -193,29 +190,23 @@ impl Default for Arena {
 impl<P: PageSource> Arena<P> {
     /// An arena over another source of pages, with blocks of 64 KiB.
     pub const fn with_source(source: P) -> Self {
+        Self::over(Source::Pages(source), DEFAULT_BLOCK_SIZE, Scrub::OF_BUILD)
+    }
+
+    const fn over(source: Source<P>, block_len: usize, scrub: Scrub) -> Self {
         Self {
             cursor: Cell::new(NO_BLOCK),
             limit: Cell::new(NOWHERE),
-            chain: Cell::new(Chain {
-                first: None,
-                current: None,
-                dedicated: None,
-                last_dedicated: None,
-            }),
-            figures: Cell::new(Figures {
-                used_elsewhere: 0,
-                tail_waste: 0,
-                free_elsewhere: 0,
-                committed: 0,
-                blocks: 0,
-                resets: 0,
-                grows: 0,
-                last_peak: 0,
-                peak: 0,
-            }),
-            block_len: DEFAULT_BLOCK_SIZE,
+            chain: Cell::new(Chain::EMPTY),
+            figures: Cell::new(Figures::ZERO),
+            block_len,
             failure: Cell::new(AllocError::Layout),
             budget: usize::MAX,
+            reserve: 0,
+            held_back: Cell::new(0),
+            reset: Reset::RetainAll,
+            scrub,
+            deferred: Cell::new(None),
             source,
         }
     }
@@ -243,39 +234,58 @@ impl<P: PageSource> Arena<P> {
         self.set_limit();
     }
 
-    /// Takes everything back at once, and keeps every block.
+    /// Holds back `bytes` of the current block and of the budget, until
+    /// [`open_reserve`](Self::open_reserve): room to build an answer in when
+    /// there is no other left.
     ///
-    /// The blocks are used again in the same order, so that the same requests
-    /// get the same addresses. The cost does not depend on how much was
-    /// allocated. What was written stays until something else is written there:
-    /// see [`scrub`](Self::scrub).
-    pub fn reset(&mut self) {
-        let used = self.used();
-        let mut figures = self.figures.get();
-        let mut chain = self.chain.get();
-
-        if let Some(current) = chain.current {
-            current.fill_to(self.cursor.get().addr().get());
-        }
-        figures.last_peak = figures.peak.max(used);
-        figures.peak = 0;
-        figures.resets = figures.resets.wrapping_add(1);
-        figures.used_elsewhere = 0;
-        figures.tail_waste = 0;
-        figures.free_elsewhere = figures.committed - figures.blocks * block::HEADER;
-
-        chain.current = chain.first;
-        chain.last_dedicated = None;
-        match chain.first {
-            Some(first) => {
-                figures.free_elsewhere -= first.capacity();
-                self.cursor.set(first.start());
-            }
-            None => self.cursor.set(NO_BLOCK),
-        }
-        self.figures.set(figures);
-        self.chain.set(chain);
+    /// The reserve is there as soon as the arena has a block, and blocks that
+    /// are left behind lose as much. Rounded up to a multiple of eight.
+    ///
+    /// ```
+    /// use lavandula::Arena;
+    ///
+    /// let mut arena = Arena::new();
+    /// arena.set_budget(Some(10_000));
+    /// arena.set_reserve(1_000);
+    ///
+    /// let error = loop {
+    ///     if let Err(error) = arena.calloc(1, 64) {
+    ///         break error;
+    ///     }
+    /// };
+    /// arena.open_reserve();
+    /// assert!(arena.alloc_fmt(format_args!("{{\"error\": \"{error}\"}}")).is_ok());
+    /// # Ok::<(), lavandula::AllocError>(())
+    /// ```
+    pub fn set_reserve(&mut self, bytes: usize) {
+        self.reserve = bump::round_up(bytes, bump::MIN_ALIGN).unwrap_or(usize::MAX - 7);
+        self.held_back.set(self.reserve);
         self.set_limit();
+    }
+
+    /// [`set_reserve`](Self::set_reserve) for an arena that has no block yet, in
+    /// a constant.
+    pub(crate) const fn with_reserve(mut self, bytes: usize) -> Self {
+        self.reserve = bytes & !(bump::MIN_ALIGN - 1);
+        self.held_back = Cell::new(self.reserve);
+        self
+    }
+
+    /// Lets allocations have the [reserve](Self::set_reserve), until the next
+    /// reset.
+    pub fn open_reserve(&self) {
+        self.held_back.set(0);
+        self.set_limit();
+    }
+
+    /// Says what a reset keeps.
+    pub const fn set_reset(&mut self, reset: Reset) {
+        self.reset = reset;
+    }
+
+    /// Says what becomes of bytes that are given up.
+    pub const fn set_scrub(&mut self, scrub: Scrub) {
+        self.scrub = scrub;
     }
 
     /// Puts the limit where the current block or the budget ends.
@@ -284,50 +294,19 @@ impl<P: PageSource> Arena<P> {
             None => NOWHERE,
             Some(current) => {
                 let elsewhere = self.figures.get().used_elsewhere;
-                let allowed = self.budget.saturating_sub(elsewhere);
+                let allowed = self
+                    .budget
+                    .saturating_sub(elsewhere)
+                    .min(current.capacity());
                 // Down to a multiple of the alignment, which the cursor always
                 // has; never behind the cursor, should the budget be spent.
-                let allowed = allowed.min(current.capacity()) & !(bump::MIN_ALIGN - 1);
+                let allowed = allowed.saturating_sub(self.held_back.get());
+                let allowed = allowed & !(bump::MIN_ALIGN - 1);
                 let limit = current.start().addr().get() + allowed;
                 limit.max(self.cursor.get().addr().get())
             }
         };
         self.limit.set(limit);
-    }
-
-    /// Overwrites with zeros what earlier requests have left in the room that
-    /// is free now. Returns how many bytes it wrote.
-    ///
-    /// After a reset this is all that the request handed out and nothing that
-    /// was never touched: a mark in each block tells how far it is dirty.
-    /// Zeroed allocations profit from it, since they need not fill what is zero.
-    ///
-    /// ```
-    /// let mut arena = lavandula::Arena::new();
-    /// arena.strdup("a secret")?;
-    /// arena.reset();
-    /// assert_eq!(arena.scrub(), 8);
-    /// assert_eq!(arena.scrub(), 0);
-    /// # Ok::<(), lavandula::AllocError>(())
-    /// ```
-    pub fn scrub(&mut self) -> usize {
-        let chain = self.chain.get();
-        let mut written = 0;
-        if let Some(current) = chain.current {
-            // SAFETY: `&mut self` and the lifetimes of what the arena hands out
-            // leave no reference to anything from the cursor on.
-            written += unsafe { current.scrub(self.cursor.get().addr().get()) };
-        }
-        for rest in [
-            chain.current.and_then(Block::next),
-            chain.dedicated_after(chain.last_dedicated),
-        ] {
-            for block in walk(rest) {
-                // SAFETY: nothing was handed out of this block since the reset.
-                written += unsafe { block.scrub(block.start().addr().get()) };
-            }
-        }
-        written
     }
 
     /// Bytes handed out since the last reset, padding for alignment included.
@@ -376,7 +355,7 @@ impl<P: PageSource> Arena<P> {
     pub fn prepare(&mut self) -> Result<(), AllocError> {
         match self.chain.get().current {
             Some(_) => Ok(()),
-            None => self.enter_next_block(self.block_len),
+            None => self.enter_next_block(Layout::new::<u64>()),
         }
     }
 
@@ -391,29 +370,10 @@ impl<P: PageSource> Arena<P> {
                 return Some(found);
             }
         }
-        let regular = walk(chain.first).take_while(|&block| Some(block) != chain.current);
-        let dedicated = chain
-            .last_dedicated
-            .into_iter()
-            .flat_map(|last| walk_to(chain.dedicated, last));
-        regular
-            .chain(dedicated)
+        chain
+            .left_behind()
+            .chain(chain.dedicated_in_use())
             .find_map(|block| block.handed_out(at, len, block.filled()))
-    }
-}
-
-impl<P: PageSource> Drop for Arena<P> {
-    fn drop(&mut self) {
-        let chain = self.chain.get();
-        for first in [chain.first, chain.dedicated] {
-            let mut at = first;
-            while let Some(block) = at {
-                at = block.next();
-                // SAFETY: the run came whole from this source, and the arena,
-                // the only owner of the block, is gone.
-                unsafe { self.source.give_back(block.into_pages()) };
-            }
-        }
     }
 }
 
@@ -432,19 +392,3 @@ const NO_BLOCK: NonNull<u8> =
 
 /// Its address.
 const NOWHERE: usize = bump::MIN_ALIGN;
-
-/// The blocks from `first` on.
-fn walk(first: Option<Block>) -> impl Iterator<Item = Block> {
-    core::iter::successors(first, |block| block.next())
-}
-
-/// The blocks from `first` to `last`, both included.
-#[cfg(any(feature = "arena-guest", test))]
-fn walk_to(first: Option<Block>, last: Block) -> impl Iterator<Item = Block> {
-    let mut done = false;
-    walk(first).take_while(move |&block| {
-        let before = done;
-        done |= block == last;
-        !before
-    })
-}

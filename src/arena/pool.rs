@@ -11,9 +11,12 @@ pub(super) struct PagePool {
     first: Cell<Option<NonNull<Run>>>,
 }
 
+#[derive(Clone, Copy)]
 struct Run {
     next: Option<NonNull<Run>>,
     len: usize,
+    /// Whether everything but this node is zero.
+    zeroed: bool,
 }
 
 impl PagePool {
@@ -23,39 +26,82 @@ impl PagePool {
         }
     }
 
-    /// Takes `bytes` from the start of the first run that has them. The pages
-    /// are dirty: arenas wrote to them, and so did this list.
-    pub(super) fn take(&self, bytes: usize) -> Option<Pages> {
-        let mut before: Option<NonNull<Run>> = None;
+    /// Takes up to `wanted` bytes from the start of the first run that has
+    /// `needed`.
+    pub(super) fn take(&self, needed: usize, wanted: usize) -> Option<Pages> {
+        self.take_where(wanted, |_, run| run.len >= needed)
+    }
+
+    /// As [`take`](Self::take), of the run that begins at the address `at`.
+    pub(super) fn take_at(&self, at: usize, needed: usize, wanted: usize) -> Option<Pages> {
+        self.take_where(wanted, |start, run| start == at && run.len >= needed)
+    }
+
+    /// Whether a run has `needed` bytes.
+    pub(super) fn has(&self, needed: usize) -> bool {
         let mut at = self.first.get();
         while let Some(run) = at {
             // SAFETY: a node of the list lies in a free run, which the pool owns.
-            let Run { next, len } = unsafe { run.read() };
-            if len >= bytes {
-                let rest = if len == bytes {
-                    next
+            let Run { next, len, .. } = unsafe { run.read() };
+            if len >= needed {
+                return true;
+            }
+            at = next;
+        }
+        false
+    }
+
+    /// Bytes of the run that ends at the address `end`, zero where none does.
+    pub(super) fn len_before(&self, end: usize) -> usize {
+        let mut at = self.first.get();
+        while let Some(run) = at {
+            // SAFETY: a node of the list lies in a free run, which the pool owns.
+            let Run { next, len, .. } = unsafe { run.read() };
+            if run.addr().get() + len == end {
+                return len;
+            }
+            at = next;
+        }
+        0
+    }
+
+    #[cold]
+    fn take_where(&self, wanted: usize, fits: impl Fn(usize, Run) -> bool) -> Option<Pages> {
+        let mut before: Option<NonNull<Run>> = None;
+        let mut at = self.first.get();
+        while let Some(found) = at {
+            // SAFETY: a node of the list lies in a free run, which the pool owns.
+            let run = unsafe { found.read() };
+            if fits(found.addr().get(), run) {
+                let taken = run.len.min(wanted);
+                let rest = if taken == run.len {
+                    run.next
                 } else {
-                    // SAFETY: `bytes < len`, so the rest lies within the run; it
-                    // is a whole number of pages, so a node fits and is aligned.
-                    let rest = unsafe { run.byte_add(bytes) };
+                    // SAFETY: `taken < run.len`, so the rest lies within the run;
+                    // it is a whole number of pages, so a node fits and is
+                    // aligned.
+                    let rest = unsafe { found.byte_add(taken) };
                     // SAFETY: as above.
                     unsafe {
                         rest.write(Run {
-                            next,
-                            len: len - bytes,
+                            len: run.len - taken,
+                            ..run
                         });
                     }
                     Some(rest)
                 };
                 self.link(before, rest);
+                // SAFETY: the run is no longer in the list, and begins with the
+                // node.
+                unsafe { found.cast::<u8>().write_bytes(0, size_of::<Run>()) };
                 return Some(Pages {
-                    start: run.cast(),
-                    len: bytes,
-                    zeroed: false,
+                    start: found.cast(),
+                    len: taken,
+                    zeroed: run.zeroed,
                 });
             }
             before = at;
-            at = next;
+            at = run.next;
         }
         None
     }
@@ -68,6 +114,7 @@ impl PagePool {
     /// and nothing else uses it. Where two runs touch, a pointer to the first
     /// may be used for the second as well: true for linear memory, which is one
     /// object, and for no two allocations of a native heap.
+    #[cold]
     pub(super) unsafe fn give_back(&self, pages: Pages) {
         let mut before: Option<NonNull<Run>> = None;
         let mut after = self.first.get();
@@ -84,23 +131,28 @@ impl PagePool {
         let mut node = Run {
             next: after,
             len: pages.len,
+            zeroed: pages.zeroed,
         };
         if let Some(after) = after
             && run.addr().get() + node.len == after.addr().get()
         {
-            // SAFETY: as above.
+            // SAFETY: as above. The node in front of the second run is swallowed.
             let joined = unsafe { after.read() };
+            // SAFETY: as above.
+            unsafe { after.cast::<u8>().write_bytes(0, size_of::<Run>()) };
             node = Run {
                 next: joined.next,
                 len: node.len + joined.len,
+                zeroed: node.zeroed && joined.zeroed,
             };
         }
         if let Some(earlier) = before {
             // SAFETY: as above.
-            let Run { len, .. } = unsafe { earlier.read() };
+            let Run { len, zeroed, .. } = unsafe { earlier.read() };
             if earlier.addr().get() + len == run.addr().get() {
                 run = earlier;
                 node.len += len;
+                node.zeroed &= zeroed;
                 // SAFETY: the node in front is replaced by the joined one.
                 unsafe { run.write(node) };
                 return;
@@ -133,7 +185,7 @@ mod tests {
 
     impl Memory {
         fn new(pages: usize) -> Self {
-            Self(HeapPages.take(pages * PAGE))
+            Self(HeapPages.take(pages * PAGE, pages * PAGE))
         }
         fn run(&self, page: usize, pages: usize) -> Pages {
             let whole = self.0.as_ref().unwrap();
@@ -165,7 +217,7 @@ mod tests {
 
     #[test]
     fn an_empty_pool_has_nothing() {
-        assert!(PagePool::new().take(PAGE).is_none());
+        assert!(PagePool::new().take(PAGE, PAGE).is_none());
     }
 
     #[test]
@@ -183,9 +235,11 @@ mod tests {
             for page in order {
                 give(&pool, memory.run(page, 1));
             }
-            let whole = pool.take(3 * PAGE).expect("three pages in one run");
+            let whole = pool
+                .take(3 * PAGE, 3 * PAGE)
+                .expect("three pages in one run");
             assert_eq!(memory.page_of(&whole), 0);
-            assert!(pool.take(PAGE).is_none());
+            assert!(pool.take(PAGE, PAGE).is_none());
         }
     }
 
@@ -195,10 +249,10 @@ mod tests {
         let pool = PagePool::new();
         give(&pool, memory.run(0, 2));
         give(&pool, memory.run(3, 2));
-        assert!(pool.take(3 * PAGE).is_none());
-        assert_eq!(memory.page_of(&pool.take(PAGE).unwrap()), 0);
-        assert_eq!(memory.page_of(&pool.take(2 * PAGE).unwrap()), 3);
-        assert_eq!(memory.page_of(&pool.take(PAGE).unwrap()), 1);
-        assert!(pool.take(PAGE).is_none());
+        assert!(pool.take(3 * PAGE, 3 * PAGE).is_none());
+        assert_eq!(memory.page_of(&pool.take(PAGE, PAGE).unwrap()), 0);
+        assert_eq!(memory.page_of(&pool.take(2 * PAGE, 2 * PAGE).unwrap()), 3);
+        assert_eq!(memory.page_of(&pool.take(PAGE, PAGE).unwrap()), 1);
+        assert!(pool.take(PAGE, PAGE).is_none());
     }
 }

@@ -1,5 +1,51 @@
 //! The figures of an arena, each defined where it is declared.
 
+use super::block::HEADER;
+
+/// What cannot be read off the cursor and the current block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Figures {
+    /// Handed out of blocks other than the current one.
+    pub(super) used_elsewhere: usize,
+    /// Left over in blocks that are full.
+    pub(super) tail_waste: usize,
+    /// Room of blocks that are not in use.
+    pub(super) free_elsewhere: usize,
+    pub(super) committed: usize,
+    /// What was ever taken for small allocations.
+    pub(super) stepped: usize,
+    pub(super) blocks: usize,
+    pub(super) resets: usize,
+    pub(super) grows: usize,
+    /// Peak of the cycle before the last reset.
+    pub(super) last_peak: usize,
+    /// Peak of this cycle, as far as the cursor went back from it.
+    pub(super) peak: usize,
+    /// Of what is handed out, what scopes have that are still open.
+    pub(super) lent: usize,
+}
+
+impl Figures {
+    pub(super) const ZERO: Self = Self {
+        used_elsewhere: 0,
+        tail_waste: 0,
+        free_elsewhere: 0,
+        committed: 0,
+        stepped: 0,
+        blocks: 0,
+        resets: 0,
+        grows: 0,
+        last_peak: 0,
+        peak: 0,
+        lent: 0,
+    };
+
+    /// What all blocks can hold together.
+    pub(super) const fn capacity(&self) -> usize {
+        self.committed - self.blocks * HEADER
+    }
+}
+
 /// What an arena holds, in bytes unless said otherwise.
 ///
 /// After every operation two identities hold, and a test says so after every
@@ -21,7 +67,8 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Handed out since the last reset, padding for alignment included.
+    /// Handed out since the last reset, padding for alignment included. Room
+    /// that a [`Scope`](crate::Scope) has is handed out to it until it ends.
     pub used: usize,
     /// What all blocks can hold together, their headers not counted.
     pub total_allocated: usize,

@@ -59,6 +59,10 @@ macro_rules! wit_conversions {
                     }),
                     $crate::AllocError::Layout => Self::Layout,
                     $crate::AllocError::BlockSize => Self::BlockSize,
+                    // Nothing behind these interfaces formats.
+                    $crate::AllocError::Format => {
+                        Self::State(alloc::string::ToString::to_string(&error))
+                    }
                 }
             }
         }

@@ -70,6 +70,8 @@ fn filter<'a>(cx: &'a Context, request: Request<'a>) -> Result<Response<'a>, Pro
 }
 
 fn refuse<'a>(cx: &'a Context, problem: &Problem) -> Result<Response<'a>, AllocError> {
+    // If it is for want of room, this is what the reserve is for.
+    cx.arena().open_reserve();
     let response = json(cx, problem.status(), &problem.report())?;
     Ok(match problem {
         Problem::Method { allowed } => response.with_header("allow", allowed.as_bytes()),
@@ -84,10 +86,9 @@ fn json<'a>(
     value: &impl Serialize,
 ) -> Result<Response<'a>, AllocError> {
     let mut body = cx.arena().buffer();
-    // Every key here is a string, so writing fails only where the arena has no
-    // room, and serde_json does not pass on for how much.
+    // The buffer knows better than serde_json why writing failed.
     serde_json::to_writer(&mut body, value)
-        .map_err(|_| AllocError::OutOfMemory { requested: 0 })?;
+        .map_err(|_| body.failure().unwrap_or(AllocError::Format))?;
     body.push(b"\n")?;
     Ok(Response::with_status(status, body.finish(), JSON))
 }

@@ -36,9 +36,8 @@ pub fn render<'a>(
     // HTML is seldom half as long again as its Markdown. With so much room from
     // the start, a long document is not moved again and again while it grows.
     out.reserve(document.len().saturating_add(document.len() / 2))?;
-    // Formatting fails only where the arena has no room, and does not say for
-    // how much.
-    write(&mut out, document, extent).map_err(|_| AllocError::OutOfMemory { requested: 0 })?;
+    // `fmt::Error` does not say why. The buffer does.
+    write(&mut out, document, extent).map_err(|_| out.failure().unwrap_or(AllocError::Format))?;
     Ok(out.finish())
 }
 

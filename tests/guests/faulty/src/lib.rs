@@ -1,7 +1,5 @@
 //! Fails in the way that its path says, and otherwise sends the request back.
 
-use core::fmt::Write;
-
 use lavandula::{AllocError, Context, IntoResponse, Request, Response};
 
 #[cfg(target_family = "wasm")]
@@ -87,7 +85,7 @@ fn stack(request: &Request<'_>) -> Response<'static> {
 }
 
 /// What the handler sees of the request.
-fn describe<'a>(cx: &'a Context, request: Request<'a>) -> Result<Response<'a>, core::fmt::Error> {
+fn describe<'a>(cx: &'a Context, request: Request<'a>) -> Result<Response<'a>, AllocError> {
     let mut text = cx.arena().buffer();
     writeln!(text, "{} {}", request.method(), request.path_with_query())?;
     writeln!(text, "authority: {}", request.authority().unwrap_or("-"))?;

@@ -1,0 +1,180 @@
+//! Allocations that grow, shrink and are given up before the reset.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+use super::block::Block;
+use super::bump::{self, MIN_ALIGN};
+use super::refill::Slot;
+use super::{AllocError, Arena, PageSource, Scrub};
+
+impl<P: PageSource> Arena<P> {
+    /// Makes an allocation larger: in place where it is the last one or has a
+    /// block of its own, and there is room behind it, else by moving it.
+    ///
+    /// # Safety
+    /// `at` was handed out by this arena for `old` since the last reset, or
+    /// `old` has no size; `new` is no smaller. The old memory must not be used
+    /// afterwards.
+    pub(super) unsafe fn grow_slot(
+        &self,
+        at: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<Slot, AllocError> {
+        if at.addr().get().is_multiple_of(new.align())
+            && let Some(dirty) = self.resize(at, old.size(), new.size())
+        {
+            return Ok(Slot { start: at, dirty });
+        }
+        let moved = self.alloc_slot(new)?;
+        // SAFETY: both have `old.size()` bytes at least, and the new one was
+        // just handed out, so they are apart.
+        unsafe { moved.start.copy_from_nonoverlapping(at, old.size()) };
+        self.free(at, old.size());
+        Ok(moved)
+    }
+
+    /// Takes back the allocation of `size` bytes at `at`, which nobody uses any
+    /// longer: at once where it is the last one or has a block of its own, else
+    /// at the reset.
+    pub(super) fn free(&self, at: NonNull<u8>, size: usize) {
+        if size == 0 || self.resize(at, size, 0).is_some() {
+            return;
+        }
+        match self.dedicated_block_of(at, size) {
+            Some(block) => self.release_dedicated(block),
+            None => self.overwrite(at, size),
+        }
+    }
+
+    /// Moves the end of the allocation of `old` bytes at `at`, where it is the
+    /// last one of the current block or has a block of its own. Returns the
+    /// address from which on the block was zero, or `None` where it stays as it
+    /// is. Does not end the use of a dedicated block.
+    pub(super) fn resize(&self, at: NonNull<u8>, old: usize, new: usize) -> Option<usize> {
+        if old == 0 {
+            return None;
+        }
+        let start = at.addr().get();
+        let end = bump::round_up(old, MIN_ALIGN).and_then(|old| start.checked_add(old))?;
+        let current = self.chain.get().current;
+        if end == self.cursor.get().addr().get()
+            && let Some(current) = current
+            && start >= current.start().addr().get()
+        {
+            return self.resize_last(current, at, new);
+        }
+        if new == 0 {
+            return None;
+        }
+        let block = self.dedicated_block_of(at, old)?;
+        (block.filled() == end).then_some(())?;
+        self.resize_dedicated(block, start, new)
+    }
+
+    fn resize_last(&self, current: Block, at: NonNull<u8>, new: usize) -> Option<usize> {
+        let start = at.addr().get();
+        let cursor = self.cursor.get().addr().get();
+        let place = || bump::place(start, self.limit.get(), new, MIN_ALIGN);
+        let placed = place().or_else(|| {
+            let layout = Layout::from_size_align(new, MIN_ALIGN).ok()?;
+            self.extend_current(start, layout).then(place)?
+        })?;
+        let dirty = current.dirty();
+        if placed.end < cursor {
+            self.note_peak();
+            // SAFETY: `placed.end` lies between `at` and the cursor.
+            let tail = unsafe { at.add(placed.end - start) };
+            self.overwrite(tail, cursor - placed.end);
+            if self.scrub != Scrub::Zero {
+                current.dirty_to(cursor);
+            }
+        }
+        // SAFETY: `placed.end` lies in the current block, by the limit.
+        self.cursor.set(unsafe { at.add(placed.end - start) });
+        if placed.end < cursor {
+            // The limit is never below the cursor, so where the budget was
+            // lowered beneath it, it may have to come down with it.
+            self.set_limit();
+        }
+        Some(dirty)
+    }
+
+    #[cold]
+    fn resize_dedicated(&self, block: Block, start: usize, new: usize) -> Option<usize> {
+        let filled = block.filled();
+        let end = bump::round_up(new, MIN_ALIGN).and_then(|new| start.checked_add(new))?;
+        if end.saturating_sub(filled) > self.remaining_budget() {
+            return None;
+        }
+        let mut more = 0;
+        if end > block.end() {
+            let needed = end - block.end();
+            more = self.extend(block, needed, needed)?;
+        }
+        let dirty = block.dirty();
+        if end < filled {
+            self.note_peak();
+            let room = block.start();
+            // SAFETY: `end` lies between the start of the allocation and its old
+            // end, both in the block's room.
+            let tail = unsafe { room.add(end - room.addr().get()) };
+            self.overwrite(tail, filled - end);
+        }
+        block.fill_to(end);
+
+        let mut figures = self.figures.get();
+        figures.committed += more;
+        figures.grows += usize::from(more > 0);
+        figures.used_elsewhere = figures.used_elsewhere + end - filled;
+        figures.tail_waste = figures.tail_waste + more + filled - end;
+        self.figures.set(figures);
+        self.set_limit();
+        Some(dirty)
+    }
+
+    /// Ends the use of a dedicated block, whose allocation nobody uses.
+    #[cold]
+    fn release_dedicated(&self, block: Block) {
+        self.note_peak();
+        let room = block.start();
+        let used = block.filled() - room.addr().get();
+        self.overwrite(room, used);
+
+        let mut chain = self.chain.get();
+        chain.release_dedicated(block);
+        self.chain.set(chain);
+        let mut figures = self.figures.get();
+        figures.used_elsewhere -= used;
+        figures.tail_waste -= block.capacity() - used;
+        figures.free_elsewhere += block.capacity();
+        self.figures.set(figures);
+        self.set_limit();
+    }
+
+    /// The dedicated block in use that holds the allocation of `size` bytes at
+    /// `at`. The search takes time in the number of such blocks, which is small
+    /// beside the time it takes to fill one.
+    fn dedicated_block_of(&self, at: NonNull<u8>, size: usize) -> Option<Block> {
+        // Smaller allocations are in regular blocks, but for those with a large
+        // alignment, which are taken back with the reset.
+        if size <= self.regular_room() {
+            return None;
+        }
+        let at = at.addr().get();
+        self.chain
+            .get()
+            .dedicated_in_use()
+            .find(|block| block.contains(at))
+    }
+
+    /// Overwrites bytes that were given up, if the policy wants it.
+    fn overwrite(&self, at: NonNull<u8>, bytes: usize) {
+        if let Some(byte) = self.scrub.byte() {
+            // SAFETY: the callers pass memory that this arena handed out and
+            // that its last user gave up.
+            unsafe { at.write_bytes(byte, bytes) };
+        }
+    }
+}

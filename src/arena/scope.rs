@@ -1,0 +1,317 @@
+//! Scopes: a piece of a request that ends before the request does.
+
+use core::alloc::Layout;
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::Deref;
+use core::ptr::NonNull;
+
+use super::block::{Block, HEADER, Run};
+use super::bump::{self, MIN_ALIGN};
+use super::chain::Chain;
+use super::{AllocError, Arena, DefaultPages, PageSource, Source};
+
+/// Below this a rest of a block is not worth a header.
+const LEAST_LEASE: usize = 256;
+
+/// Blocks of scopes within scopes get smaller by a header each, down to this.
+const LEAST_BLOCK: usize = 1 << 10;
+
+/// An arena within an arena: what is allocated in it is taken back when it is
+/// dropped, and the outer arena is where it was.
+///
+/// A scope dereferences to an [`Arena`], so that whatever takes `&Arena` works
+/// in it, another scope included. The compiler refuses to let anything of it
+/// out; what shall live longer is allocated in the outer arena, which stays
+/// usable meanwhile. (Then the scope's memory stays in use until the reset:
+/// taking it back would take that along.)
+///
+/// Nothing is copied and nothing is counted: a scope is lent the rest of the
+/// outer arena's block, and more blocks of it where it needs them. So the outer
+/// arena's budget bounds it too, with 32 bytes for each block.
+///
+/// ```
+/// use lavandula::{AllocError, Arena};
+///
+/// fn longest<'a>(arena: &'a Arena, lines: &[&str]) -> Result<&'a mut str, AllocError> {
+///     let scratch = arena.scope();
+///     let trimmed = scratch.alloc_slice_fill_with(lines.len(), |i| lines[i].trim())?;
+///     trimmed.sort_by_key(|line| line.len());
+///     arena.strdup(trimmed.last().copied().unwrap_or_default())
+/// }
+///
+/// let arena = Arena::new();
+/// {
+///     let scope = arena.scope();
+///     scope.calloc(100, 1_000)?;
+/// }
+/// assert_eq!(arena.used(), 0);
+/// assert_eq!(longest(&arena, &["a", "  lavender ", "b"])?, "lavender");
+/// # Ok::<(), AllocError>(())
+/// ```
+///
+/// ```compile_fail,E0597
+/// let arena = lavandula::Arena::new();
+/// let text = {
+///     let scope = arena.scope();
+///     scope.strdup("gone").unwrap()
+/// };
+/// println!("{text}");
+/// ```
+///
+/// Nor can the scope outlive the arena:
+///
+/// ```compile_fail,E0597
+/// let (scope, arena);
+/// arena = lavandula::Arena::new();
+/// scope = arena.scope();
+/// ```
+pub struct Scope<'a, P: PageSource = DefaultPages> {
+    inner: Arena<P>,
+    /// What the lease points to.
+    outer: PhantomData<&'a Arena<P>>,
+}
+
+impl<P: PageSource> Arena<P> {
+    /// Opens a scope. It ends when it is dropped.
+    pub fn scope(&self) -> Scope<'_, P> {
+        let block_len = self.block_len.saturating_sub(HEADER).max(LEAST_BLOCK);
+        let lease = Lease {
+            outer: NonNull::from(self),
+            opened: self.mark(),
+            last: Cell::new(self.mark()),
+            undisturbed: Cell::new(true),
+            lent: Cell::new(0),
+        };
+        let inner = Self::over(Source::Outer(lease), block_len, self.scrub);
+        let start = bump::round_up(self.cursor.get().addr().get(), HEADER);
+        let rest = start.and_then(|start| self.limit.get().checked_sub(start));
+        if let Some(rest) = rest.filter(|&rest| rest >= LEAST_LEASE) {
+            inner.take_first(rest);
+        }
+        Scope {
+            inner,
+            outer: PhantomData,
+        }
+    }
+
+    /// Takes a first block of `len` bytes, if there is one.
+    fn take_first(&self, len: usize) {
+        if let Source::Outer(lease) = &self.source
+            && let Ok(run) = lease.take(len, len, AllocError::Layout)
+        {
+            // SAFETY: the lease's promises.
+            let block = unsafe { Block::new(run) };
+            let mut figures = self.figures.get();
+            figures.committed = run.len;
+            figures.blocks = 1;
+            self.figures.set(figures);
+            let mut chain = Chain::EMPTY;
+            chain.append_regular(block);
+            chain.current = Some(block);
+            self.chain.set(chain);
+            self.cursor.set(block.start());
+            self.set_limit();
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        let chain = self.chain.get();
+        let figures = self.figures.get();
+        Mark {
+            cursor: self.cursor.get(),
+            current: chain.current,
+            last_dedicated: chain.last_dedicated,
+            used_elsewhere: figures.used_elsewhere,
+            tail_waste: figures.tail_waste,
+        }
+    }
+
+    /// Goes back to `mark`. Nothing handed out since is used any longer, and
+    /// the blocks know how far they are dirty.
+    fn return_to(&self, mark: Mark) {
+        let mut chain = self.chain.get();
+        let mut figures = self.figures.get();
+        chain.current = mark.current;
+        chain.last_dedicated = mark.last_dedicated;
+        figures.used_elsewhere = mark.used_elsewhere;
+        figures.tail_waste = mark.tail_waste;
+        // The room that is neither is free, apart from the current block's.
+        figures.free_elsewhere = figures.capacity()
+            - mark.used_elsewhere
+            - mark.tail_waste
+            - mark.current.map_or(0, Block::capacity);
+        self.chain.set(chain);
+        self.figures.set(figures);
+        self.cursor.set(mark.cursor);
+        self.set_limit();
+    }
+}
+
+/// The end of the scope. Here and not in the inner arena's `Drop`, so that the
+/// compiler knows that the outer arena has to be there for it.
+impl<P: PageSource> Drop for Scope<'_, P> {
+    fn drop(&mut self) {
+        self.inner.take_back();
+        if let Source::Outer(lease) = &self.inner.source {
+            let chain = self.inner.chain.take();
+            lease.end(&chain, self.inner.figures.get().last_peak);
+        }
+    }
+}
+
+impl<P: PageSource> Deref for Scope<'_, P> {
+    type Target = Arena<P>;
+
+    fn deref(&self) -> &Arena<P> {
+        &self.inner
+    }
+}
+
+impl<P: PageSource> fmt::Debug for Scope<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Scope").field(&self.inner).finish()
+    }
+}
+
+/// Where an arena's allocations have got to.
+#[derive(Clone, Copy, PartialEq)]
+struct Mark {
+    cursor: NonNull<u8>,
+    current: Option<Block>,
+    last_dedicated: Option<Block>,
+    used_elsewhere: usize,
+    tail_waste: usize,
+}
+
+/// What a scope has of its outer arena: plain allocations of it. So nothing
+/// that the scope does can move the outer cursor below what was there when it
+/// was opened, and a scope that is never dropped leaks no block, but only what
+/// it was lent, and only until the reset.
+pub(super) struct Lease<P: PageSource> {
+    /// Valid for as long as the lease, since the scope that holds it borrows the
+    /// outer arena.
+    outer: NonNull<Arena<P>>,
+    /// Where the outer arena was when the scope was opened.
+    opened: Mark,
+    /// Where it was when it last lent something.
+    last: Cell<Mark>,
+    /// Whether it was still there whenever it lent more. Then everything that
+    /// it has handed out since the opening is the scope's.
+    undisturbed: Cell<bool>,
+    /// Bytes lent, padding included.
+    lent: Cell<usize>,
+}
+
+impl<P: PageSource> Lease<P> {
+    fn outer(&self) -> &Arena<P> {
+        // SAFETY: see `outer`; the arena is used through shared references only.
+        unsafe { self.outer.as_ref() }
+    }
+
+    /// Borrows `wanted` bytes of the outer arena, or at least `needed`, for a
+    /// block. The run is as `Block::new` wants it until the lease ends.
+    pub(super) fn take(
+        &self,
+        needed: usize,
+        wanted: usize,
+        none: AllocError,
+    ) -> Result<Run, AllocError> {
+        let take = |len: usize| {
+            let len = bump::round_up(len, MIN_ALIGN).ok_or(AllocError::Layout)?;
+            let layout = Layout::from_size_align(len, HEADER);
+            let slot = self
+                .outer()
+                .alloc_slot(layout.map_err(|_| AllocError::Layout)?)?;
+            let start = slot.start.addr().get();
+            Ok(Run {
+                start: slot.start,
+                len,
+                dirty: slot.dirty.clamp(start, start + len),
+            })
+        };
+        let before = self.before_lending();
+        let taken = match take(wanted) {
+            // All that the budget has left, with the padding before it.
+            Err(AllocError::Budget { remaining, .. }) if needed < wanted => {
+                take(needed.max(remaining.saturating_sub(HEADER)))
+            }
+            Err(_) if needed < wanted => take(needed),
+            taken => taken,
+        };
+        self.after_lending(before);
+        taken.map_err(|error| match error {
+            AllocError::OutOfMemory { .. } => none,
+            other => other,
+        })
+    }
+
+    /// Makes a block of this lease longer in place. Returns by how many bytes,
+    /// and the address from which on they are zero.
+    pub(super) fn extend(
+        &self,
+        block: Block,
+        needed: usize,
+        wanted: usize,
+    ) -> Option<(usize, usize)> {
+        let len = block.len();
+        let grow = |more: usize| {
+            let more = bump::round_up(more, MIN_ALIGN)?;
+            let whole = len.checked_add(more)?;
+            let dirty = self.outer().resize(block.run_start(), len, whole)?;
+            Some((more, dirty.min(block.end() + more)))
+        };
+        let before = self.before_lending();
+        let extended = grow(wanted).or_else(|| grow(needed));
+        self.after_lending(before);
+        extended
+    }
+
+    /// What the outer arena uses, before it lends more.
+    fn before_lending(&self) -> usize {
+        let outer = self.outer();
+        if outer.mark() != self.last.get() {
+            self.undisturbed.set(false);
+        }
+        outer.used()
+    }
+
+    fn after_lending(&self, before: usize) {
+        let outer = self.outer();
+        let more = outer.used() - before;
+        let mut figures = outer.figures.get();
+        figures.lent += more;
+        outer.figures.set(figures);
+        self.lent.set(self.lent.get() + more);
+        self.last.set(outer.mark());
+    }
+
+    /// Gives everything back. `chain` are the scope's blocks, of which nothing
+    /// is used any longer, and `peak` is the most that it used.
+    pub(super) fn end(&self, chain: &Chain, peak: usize) {
+        let outer = self.outer();
+        if self.undisturbed.get() && outer.mark() == self.last.get() {
+            // The outer blocks that the scope filled are noted as dirty to their
+            // ends; the one that it was in knows better.
+            if let Some(current) = outer.chain.get().current {
+                for block in chain.all() {
+                    if current.contains(block.run_start().addr().get()) {
+                        current.dirty_to(block.dirty());
+                    }
+                }
+            }
+            outer.return_to(self.opened);
+        } else {
+            for block in chain.all() {
+                let run = block.end_of_use();
+                outer.free(run.start, run.len);
+            }
+        }
+        let mut figures = outer.figures.get();
+        figures.lent = figures.lent.saturating_sub(self.lent.get());
+        outer.figures.set(figures);
+        figures.peak = figures.peak.max(outer.own_use() + peak);
+        outer.figures.set(figures);
+    }
+}
