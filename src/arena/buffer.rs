@@ -28,6 +28,7 @@ const FIRST: usize = 64;
 /// assert_eq!(buffer.finish(), b"sum: 1 + 2 = 3");
 /// # Ok::<(), lavandula::AllocError>(())
 /// ```
+#[must_use = "`finish` returns what was written"]
 pub struct Buffer<'a, P: PageSource = DefaultPages> {
     arena: &'a Arena<P>,
     start: NonNull<u8>,

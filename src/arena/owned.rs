@@ -34,6 +34,7 @@ use super::{AllocError, Arena, PageSource};
 /// drop(arena);
 /// println!("{}", *name);
 /// ```
+#[must_use = "the value is dropped with its box"]
 pub struct ArenaBox<'a, T> {
     value: NonNull<T>,
     owned: PhantomData<(&'a (), T)>,

@@ -67,6 +67,7 @@ const LEAST_BLOCK: usize = 1 << 10;
 /// arena = lavandula::Arena::new();
 /// scope = arena.scope();
 /// ```
+#[must_use = "a scope ends when it is dropped"]
 pub struct Scope<'a, P: PageSource = DefaultPages> {
     inner: Arena<P>,
     /// What the lease points to.

@@ -177,6 +177,7 @@ fn bytes<P: PageSource>(arena: &Arena<P>, size: usize) -> NonNull<u8> {
 
 /// An allocation with every byte `byte`. Written as a whole, which Miri does at
 /// once.
+#[expect(clippy::mut_from_ref, reason = "each call hands out other bytes")]
 fn filled<P: PageSource>(arena: &Arena<P>, size: usize, byte: u8) -> &mut [u8] {
     // SAFETY: `size` bytes that were handed out and written to just now.
     unsafe { core::slice::from_raw_parts_mut(place(arena, size, byte).as_ptr(), size) }
