@@ -38,10 +38,19 @@ impl<P: PageSource> Arena<P> {
     /// Takes back the allocation of `size` bytes at `at`, which nobody uses any
     /// longer: at once where it is the last one or has a block of its own, else
     /// at the reset.
+    #[inline]
     pub(super) fn free(&self, at: NonNull<u8>, size: usize) {
-        if size == 0 || self.resize(at, size, 0).is_some() {
+        if size == 0 {
             return;
         }
+        if self.is_last(at, size) {
+            self.resize_last(at, 0);
+        } else if size > self.regular_room() || self.scrub != Scrub::None {
+            self.free_elsewhere(at, size);
+        }
+    }
+
+    fn free_elsewhere(&self, at: NonNull<u8>, size: usize) {
         match self.dedicated_block_of(at, size) {
             Some(block) => self.release_dedicated(block),
             None => self.overwrite(at, size),
@@ -49,31 +58,40 @@ impl<P: PageSource> Arena<P> {
     }
 
     /// Moves the end of the allocation of `old` bytes at `at`, where it is the
-    /// last one of the current block or has a block of its own. Returns the
-    /// address from which on the block was zero, or `None` where it stays as it
-    /// is. Does not end the use of a dedicated block.
+    /// last one or has a block of its own. Returns the address from which on the
+    /// block was zero, or `None` where it stays as it is. Does not end the use
+    /// of a dedicated block.
     pub(super) fn resize(&self, at: NonNull<u8>, old: usize, new: usize) -> Option<usize> {
         if old == 0 {
             return None;
         }
-        let start = at.addr().get();
-        let end = bump::round_up(old, MIN_ALIGN).and_then(|old| start.checked_add(old))?;
-        let current = self.chain.get().current;
-        if end == self.cursor.get().addr().get()
-            && let Some(current) = current
-            && start >= current.start().addr().get()
-        {
-            return self.resize_last(current, at, new);
+        if self.is_last(at, old) {
+            return self.resize_last(at, new);
         }
         if new == 0 {
             return None;
         }
         let block = self.dedicated_block_of(at, old)?;
-        (block.filled() == end).then_some(())?;
-        self.resize_dedicated(block, start, new)
+        self.resize_dedicated(block, at.addr().get(), new)
     }
 
-    fn resize_last(&self, current: Block, at: NonNull<u8>, new: usize) -> Option<usize> {
+    /// Whether the cursor is at the end of the allocation of `size` bytes at
+    /// `at`, which is not zero. Then it lies in the current block: no other ends
+    /// where that one has its header or what it handed out.
+    #[inline(always)]
+    fn is_last(&self, at: NonNull<u8>, size: usize) -> bool {
+        // An allocation does not reach past the end of the address space, and
+        // its padding belongs to it.
+        let end = at
+            .addr()
+            .get()
+            .wrapping_add(size)
+            .wrapping_add(MIN_ALIGN - 1);
+        end & !(MIN_ALIGN - 1) == self.cursor.get().addr().get()
+    }
+
+    fn resize_last(&self, at: NonNull<u8>, new: usize) -> Option<usize> {
+        let current = self.chain.get().current?;
         let start = at.addr().get();
         let cursor = self.cursor.get().addr().get();
         let place = || bump::place(start, self.limit.get(), new, MIN_ALIGN);
