@@ -52,14 +52,14 @@
 //! store.
 //!
 //! ```text
-//!            first                 current
-//!              │                      │
-//!              ▼                      ▼
-//!  regular   [H│████████████░]──►[H│█████▏   ┊··]──►[H│            ]──► ·
-//!                           ▲             ▲  ▲
-//!                   tail waste       cursor  limit
+//!             first                current
+//!               |                     |
+//!               v                     v
+//! regular     [H|##########..]---->[H|######    :--]---->[H|            ]
+//!                          ^                ^   ^
+//!                    tail waste        cursor   limit, less what is held back
 //!
-//!  dedicated [H│████████████████████████████░░]──►[H│        ]──► ·
+//! dedicated   [H|############################.]---->[H|        ]
 //! ```
 //!
 //! Where a block is full, and it ends where linear memory ends, it grows in

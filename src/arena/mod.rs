@@ -4,14 +4,14 @@
 //! first, policy second. This is the mechanism, and where each part of it is.
 //!
 //! ```text
-//!            first                 current
-//!              │                      │
-//!              ▼                      ▼
-//!  regular   [H│████████████░]──►[H│█████▏   ┊··]──►[H│            ]──► ·
-//!                           ▲             ▲  ▲
-//!                   tail waste       cursor  limit
+//!             first                current
+//!               |                     |
+//!               v                     v
+//! regular     [H|##########..]---->[H|######    :--]---->[H|            ]
+//!                          ^                ^   ^
+//!                    tail waste        cursor   limit, less what is held back
 //!
-//!  dedicated [H│████████████████████████████░░]──►[H│        ]──► ·
+//! dedicated   [H|############################.]---->[H|        ]
 //! ```
 //!
 //! `H` is a header of 32 bytes. The two words of the fast path, cursor and
