@@ -9,7 +9,7 @@ use super::bump::{self, MIN_ALIGN, PAGE};
 use super::{AllocError, Arena, PageSource};
 
 impl<P: PageSource> Arena<P> {
-    /// Memory for `layout`, its content unspecified. Zero bytes succeed.
+    /// Memory for `layout`, which may be uninitialised. Zero bytes succeed.
     ///
     /// # Errors
     /// [`AllocError::OutOfMemory`] where the source has no pages,
@@ -71,7 +71,7 @@ impl<P: PageSource> Arena<P> {
     #[expect(clippy::mut_from_ref, reason = "each call hands out other bytes")]
     pub fn alloc<T>(&self, value: T) -> Result<&mut T, AllocError> {
         const { needs_no_drop::<T>() };
-        let small = const { size_of::<T>() <= PAGE && align_of::<T>() <= MIN_ALIGN };
+        let small = const { size_of::<T>() < PAGE && align_of::<T>() <= MIN_ALIGN };
         let bumped = if small {
             self.bump_small(size_of::<T>())
         } else {
@@ -108,7 +108,8 @@ impl<P: PageSource> Arena<P> {
         }
     }
 
-    /// A slice of `len` elements, each made by `make` from its index.
+    /// A slice of `len` elements, each made by `make` from its index. Should
+    /// `make` panic, the room stays in use until the reset.
     ///
     /// # Errors
     /// As [`alloc_layout`](Self::alloc_layout).

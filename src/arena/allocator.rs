@@ -93,7 +93,11 @@ unsafe impl<P: PageSource> Allocator for &Arena<P> {
         new: Layout,
     ) -> Result<NonNull<[u8]>, AllocError> {
         if at.addr().get().is_multiple_of(new.align()) {
-            self.resize(at, old.size(), new.size());
+            if old.size() > 0 && self.resize(at, old.size(), new.size()).is_none() {
+                // SAFETY: `new` is no larger than `old`, by the caller's promise.
+                let tail = unsafe { at.add(new.size()) };
+                self.overwrite(tail, old.size() - new.size());
+            }
             return Ok(NonNull::slice_from_raw_parts(at, new.size()));
         }
         // A larger alignment, which this place happens not to have.

@@ -2,6 +2,7 @@
 
 use core::alloc::Layout;
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use core::slice;
 
@@ -68,14 +69,9 @@ impl<P: PageSource> Arena<P> {
             return self.strdup(text);
         }
         let mut buffer = self.buffer();
-        match buffer.write_fmt(text) {
-            // SAFETY: only `write_str` wrote to the buffer.
-            Ok(()) => Ok(unsafe { core::str::from_utf8_unchecked_mut(buffer.finish()) }),
-            Err(error) => {
-                buffer.discard();
-                Err(error)
-            }
-        }
+        buffer.write_fmt(text)?;
+        // SAFETY: only `write_str` wrote to the buffer.
+        Ok(unsafe { core::str::from_utf8_unchecked_mut(buffer.finish()) })
     }
 }
 
@@ -131,7 +127,13 @@ impl<'a, P: PageSource> Buffer<'a, P> {
     /// there; and [`AllocError::Format`] where a value refuses to be formatted.
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> Result<(), AllocError> {
         self.failure = None;
-        fmt::Write::write_fmt(self, text).map_err(|_| self.failure.unwrap_or(AllocError::Format))
+        let written = fmt::Write::write_fmt(self, text);
+        // A value may have kept the error to itself.
+        match (self.failure, written) {
+            (Some(error), _) => Err(error),
+            (None, Err(fmt::Error)) => Err(AllocError::Format),
+            (None, Ok(())) => Ok(()),
+        }
     }
 
     /// Why the last write that failed did, for writers that turn it into an
@@ -161,18 +163,22 @@ impl<'a, P: PageSource> Buffer<'a, P> {
     /// Ends the writing. Room that is left over goes back to the arena where
     /// nothing was allocated behind it.
     pub fn finish(self) -> &'a mut [u8] {
-        if self.len > 0 {
-            self.arena.resize(self.start, self.capacity, self.len);
+        let this = ManuallyDrop::new(self);
+        if this.len == 0 {
+            this.arena.free(this.start, this.capacity);
+            return &mut [];
         }
+        this.arena.resize(this.start, this.capacity, this.len);
         // SAFETY: `len` bytes from `start` were written, and the buffer, the
         // only one to refer to them, is given up.
-        unsafe { slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+        unsafe { slice::from_raw_parts_mut(this.start.as_ptr(), this.len) }
     }
 }
 
-impl<P: PageSource> Buffer<'_, P> {
-    /// Gives up what was written.
-    fn discard(self) {
+/// A buffer that is not finished gives its room back to the arena, where nothing
+/// was allocated behind it.
+impl<P: PageSource> Drop for Buffer<'_, P> {
+    fn drop(&mut self) {
         self.arena.free(self.start, self.capacity);
     }
 }

@@ -18,6 +18,9 @@ pub struct Placed {
     pub end: usize,
 }
 
+/// The largest limit there is, for asking where something ends.
+pub const NO_LIMIT: usize = usize::MAX - (MIN_ALIGN - 1);
+
 /// Rounds `value` up to a multiple of `to`, a power of two. `None` where the
 /// result does not fit: the original wrapped around to a tiny size here.
 #[inline(always)]
@@ -31,8 +34,8 @@ pub const fn round_up(value: usize, to: usize) -> Option<usize> {
 
 /// Places `size` bytes at a multiple of `align` within `cursor..limit`.
 ///
-/// `cursor` is a multiple of [`MIN_ALIGN`] and at most `limit`, and `align` a
-/// power of two.
+/// `cursor` and `limit` are multiples of [`MIN_ALIGN`], `cursor` is at most
+/// `limit`, and `align` is a power of two.
 #[inline(always)]
 pub const fn place(cursor: usize, limit: usize, size: usize, align: usize) -> Option<Placed> {
     // Where `align` is a constant the compiler drops this branch: an alignment
@@ -45,13 +48,13 @@ pub const fn place(cursor: usize, limit: usize, size: usize, align: usize) -> Op
             _ => return None,
         }
     };
-    let Some(size) = round_up(size, MIN_ALIGN) else {
-        return None;
-    };
-    // Cannot wrap, since `start <= limit`; `start + size` could.
-    if limit - start < size {
+    // Cannot wrap, since `start <= limit`; `start + size` could. What lies between
+    // the two is a multiple of the alignment, so a size that fits there fits
+    // there rounded up as well, and the sum below does not wrap either.
+    if size > limit - start {
         return None;
     }
+    let size = (size + (MIN_ALIGN - 1)) & !(MIN_ALIGN - 1);
     Some(Placed {
         start,
         end: start + size,
@@ -120,7 +123,7 @@ mod tests {
         // Miri would take an hour, and there is no pointer here to look at.
         let largest = if cfg!(miri) { 16 } else { 72_usize };
         for cursor in (0..largest).step_by(MIN_ALIGN) {
-            for limit in cursor..largest {
+            for limit in (cursor..largest).step_by(MIN_ALIGN) {
                 for size in 0..largest {
                     for shift in 0..6 {
                         let align = 1 << shift;

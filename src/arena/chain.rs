@@ -35,8 +35,9 @@ impl Chain {
         }
     }
 
-    /// Puts `block` behind the current block, which is the last one.
-    pub(super) fn append_regular(&mut self, block: Block) {
+    /// Puts `block` right behind the current block.
+    pub(super) fn insert_regular(&mut self, block: Block) {
+        block.set_next(self.next_regular());
         match self.current {
             Some(current) => current.set_next(Some(block)),
             None => self.first = Some(block),
@@ -74,6 +75,20 @@ impl Chain {
     pub(super) fn unused(&self) -> impl Iterator<Item = Block> + use<> {
         let dedicated = self.dedicated_after(self.last_dedicated);
         walk(self.next_regular()).chain(walk(dedicated))
+    }
+
+    /// Takes the blocks of which nothing is handed out from the chain.
+    pub(super) fn cut_unused(&mut self) -> impl Iterator<Item = Block> + use<> {
+        let unused = self.unused();
+        match self.current {
+            Some(current) => current.set_next(None),
+            None => self.first = None,
+        }
+        match self.last_dedicated {
+            Some(last) => last.set_next(None),
+            None => self.dedicated = None,
+        }
+        unused
     }
 
     /// The smallest dedicated block that is not in use and has `room` bytes of

@@ -28,6 +28,9 @@ impl<P: PageSource> Arena<P> {
     /// when it is dropped. The value must not borrow anything, since the arena
     /// cannot know what will still be there when it is dropped.
     ///
+    /// Where one panics, the others are dropped nevertheless, and the panic goes
+    /// on; a second one aborts.
+    ///
     /// # Errors
     /// As [`alloc_layout`](Self::alloc_layout); `value` is dropped then.
     ///
@@ -73,17 +76,27 @@ impl<P: PageSource> Arena<P> {
         Ok(value)
     }
 
-    /// Drops what was deferred. Should one of them panic, the others are still
-    /// there for the next call.
+    /// Drops what was deferred, also where one of them panics.
     pub(super) fn drop_deferred(&mut self) {
+        /// Goes on where a panic left off.
+        struct Rest<'a, P: PageSource>(&'a mut Arena<P>);
+
+        impl<P: PageSource> Drop for Rest<'_, P> {
+            fn drop(&mut self) {
+                self.0.drop_deferred();
+            }
+        }
+
         while let Some(entry) = self.deferred.get() {
             // SAFETY: the list holds entries of this arena, which has not been
             // reset since they were made.
             let Deferred { before, drop_value } = unsafe { entry.read() };
             self.deferred.set(before);
+            let rest = Rest(self);
             // SAFETY: taken from the list, so this is the only call; `&mut self`
             // leaves no reference to the value.
             unsafe { drop_value(entry) };
+            core::mem::forget(rest);
         }
     }
 }

@@ -4,8 +4,7 @@ use core::fmt;
 
 /// Why an arena could not do what was asked.
 ///
-/// Small and `Copy`, so that a `Result` of it costs no more than a pointer and
-/// can be passed up with `?` from every allocation of a handler.
+/// Small and `Copy`, to be passed up with `?` from every allocation of a handler.
 ///
 /// ```
 /// use lavandula::{AllocError, Arena};

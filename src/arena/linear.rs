@@ -5,7 +5,7 @@ use core::cell::{Cell, UnsafeCell};
 use core::ptr::{self, NonNull};
 
 use super::bump::PAGE;
-use super::pages::{PageSource, Pages, below_the_top};
+use super::pages::{PageSource, Pages};
 use super::pool::PagePool;
 
 #[cfg(target_feature = "atomics")]
@@ -32,6 +32,9 @@ struct FirstPage(UnsafeCell<[u8; PAGE]>);
 unsafe impl Sync for FirstPage {}
 
 static FIRST_PAGE: FirstPage = FirstPage(UnsafeCell::new([0; PAGE]));
+
+/// What 32 bits can address.
+const PAGES_OF_ALL_MEMORY: usize = 1 << 16;
 
 struct Spare {
     first: Cell<First>,
@@ -108,6 +111,17 @@ unsafe impl PageSource for LinearMemory {
         grow(wanted).or_else(|| grow(needed))
     }
 
+    fn scrub(&self) -> usize {
+        let mut written = 0;
+        if let First::Free { zeroed: false } = SPARE.first.get() {
+            // SAFETY: the page is nobody's while it is free.
+            unsafe { first_page().write_bytes(0, PAGE) };
+            SPARE.first.set(First::Free { zeroed: true });
+            written = PAGE;
+        }
+        written + SPARE.pool.scrub()
+    }
+
     unsafe fn give_back(&self, pages: Pages) {
         if pages.start == first_page() {
             let zeroed = pages.zeroed;
@@ -127,6 +141,12 @@ fn end_of_memory() -> usize {
 
 #[cold]
 fn grow(bytes: usize) -> Option<Pages> {
+    // The last page of a memory of 4 GiB is out of reach. What would end there
+    // is not taken in the first place, since it could not be given back.
+    let there = core::arch::wasm32::memory_size::<0>();
+    if there + bytes / PAGE >= PAGES_OF_ALL_MEMORY {
+        return None;
+    }
     let before = core::arch::wasm32::memory_grow::<0>(bytes / PAGE);
     if before == usize::MAX {
         return None;
@@ -134,11 +154,6 @@ fn grow(bytes: usize) -> Option<Pages> {
     // Fewer than 2^16 pages exist, so the product fits 32 bits.
     let start = ptr::with_exposed_provenance_mut::<u8>(before.wrapping_mul(PAGE));
     let start = NonNull::new(start)?;
-    if !below_the_top(start.addr().get(), bytes) {
-        // The last page of a memory of 4 GiB: out of reach for us, and too late
-        // to give back. It happens once in an instance's life.
-        return None;
-    }
     Some(Pages {
         start,
         len: bytes,

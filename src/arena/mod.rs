@@ -57,6 +57,7 @@ mod tests;
 use core::alloc::Layout;
 use core::cell::Cell;
 use core::fmt;
+use core::marker::PhantomData;
 use core::num::NonZero;
 use core::ptr::NonNull;
 
@@ -91,8 +92,9 @@ pub const DEFAULT_BLOCK_SIZE: usize = bump::PAGE;
 
 /// Memory for one request: many allocations, one end.
 ///
-/// Every method that allocates is fallible, and a failed one changes nothing.
-/// Nothing here panics.
+/// Every method that allocates is fallible, and a failed one changes nothing but
+/// that blocks which are not in use may have gone back to the source. Nothing
+/// here panics.
 ///
 /// ```
 /// use lavandula::Arena;
@@ -140,6 +142,9 @@ pub struct Arena<P: PageSource = DefaultPages> {
     /// What the next reset has to drop, last first.
     deferred: Cell<Option<NonNull<Deferred>>>,
     source: Source<P>,
+    /// Pages go back to where they came from: a source is not exchanged for one
+    /// of another lifetime.
+    invariant: PhantomData<Cell<P>>,
 }
 
 /// Where blocks come from.
@@ -153,7 +158,10 @@ impl Arena {
     /// An arena with blocks of 64 KiB.
     ///
     /// Takes no memory: the first block is taken by the first allocation, so
-    /// there is no failure to report, and a `static` can hold one.
+    /// there is no failure to report.
+    ///
+    /// A debug build overwrites what is given up with [`Scrub::POISON`], and a
+    /// release build does not: see [`set_scrub`](Self::set_scrub).
     pub const fn new() -> Self {
         Self::with_source(DefaultPages {})
     }
@@ -208,6 +216,7 @@ impl<P: PageSource> Arena<P> {
             scrub,
             deferred: Cell::new(None),
             source,
+            invariant: PhantomData,
         }
     }
 
@@ -239,7 +248,8 @@ impl<P: PageSource> Arena<P> {
     /// there is no other left.
     ///
     /// The reserve is there as soon as the arena has a block, and blocks that
-    /// are left behind lose as much. Rounded up to a multiple of eight.
+    /// are left behind lose as much. It is rounded up to a multiple of eight, and
+    /// half a block is the most.
     ///
     /// ```
     /// use lavandula::Arena;
@@ -258,7 +268,8 @@ impl<P: PageSource> Arena<P> {
     /// # Ok::<(), lavandula::AllocError>(())
     /// ```
     pub fn set_reserve(&mut self, bytes: usize) {
-        self.reserve = bump::round_up(bytes, bump::MIN_ALIGN).unwrap_or(usize::MAX - 7);
+        let bytes = bytes.min(self.block_len / 2);
+        self.reserve = bump::round_up(bytes, bump::MIN_ALIGN).unwrap_or(0);
         self.held_back.set(self.reserve);
         self.set_limit();
     }
@@ -272,8 +283,11 @@ impl<P: PageSource> Arena<P> {
     }
 
     /// Lets allocations have the [reserve](Self::set_reserve), until the next
-    /// reset.
+    /// reset. In a scope it is that of the arena around it.
     pub fn open_reserve(&self) {
+        if let Source::Outer(lease) = &self.source {
+            lease.outer().open_reserve();
+        }
         self.held_back.set(0);
         self.set_limit();
     }
@@ -319,7 +333,7 @@ impl<P: PageSource> Arena<P> {
     }
 
     /// What all blocks can hold together, their headers not counted. It grows
-    /// with the largest request and never shrinks.
+    /// with the largest request, and shrinks only by [`Reset::Retain`].
     pub fn total_allocated(&self) -> usize {
         let figures = self.figures.get();
         figures.committed - figures.blocks * block::HEADER

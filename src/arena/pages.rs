@@ -4,6 +4,7 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
+#[cfg(not(target_family = "wasm"))]
 use super::bump::PAGE;
 
 /// A run of whole pages, contiguous and owned by whoever holds this value.
@@ -28,11 +29,13 @@ pub struct Pages {
 /// # Safety
 /// An implementation promises for each run that `take` returns:
 /// - it is valid for reads and writes until given back, and nobody else uses it;
-/// - its bytes are initialised, and all zero where `zeroed` says so;
+/// - its bytes are all zero where `zeroed` says so;
 /// - `start` and `len` are multiples of 64 KiB, and `needed <= len <= wanted`;
 /// - the run ends at least 64 KiB below the top of the address space. With it
 ///   the cursor plus a small constant size cannot wrap, which saves the fast
 ///   path an operation.
+///
+/// No method uses an arena that this source feeds, and none unwinds.
 ///
 /// And for what `take_behind` returns, the same, and that `run.start` may be
 /// used for it as well. With [`ONE_OBJECT`](Self::ONE_OBJECT) it promises to
@@ -55,6 +58,12 @@ pub unsafe trait PageSource {
         None
     }
 
+    /// Overwrites with zeros what came back and is not zero. Returns how many
+    /// bytes it wrote. A source that keeps nothing has nothing to do.
+    fn scrub(&self) -> usize {
+        0
+    }
+
     /// Gives a run back, for another `take` to return.
     ///
     /// # Safety
@@ -65,9 +74,10 @@ pub unsafe trait PageSource {
 }
 
 /// Whether a run may be handed out under [`PageSource`]'s last promise.
-pub(super) fn below_the_top(start: usize, len: usize) -> bool {
+#[cfg(not(target_family = "wasm"))]
+fn below_the_top(start: usize, len: usize) -> bool {
     match start.checked_add(len) {
-        Some(end) => end <= usize::MAX - PAGE,
+        Some(end) => end <= usize::MAX - PAGE + 1,
         None => false,
     }
 }

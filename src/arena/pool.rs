@@ -37,6 +37,31 @@ impl PagePool {
         self.take_where(wanted, |start, run| start == at && run.len >= needed)
     }
 
+    /// Overwrites with zeros what is not known to be zero. Returns the bytes of
+    /// those runs.
+    pub(super) fn scrub(&self) -> usize {
+        let mut written = 0;
+        let mut at = self.first.get();
+        while let Some(run) = at {
+            // SAFETY: a node of the list lies in a free run, which the pool owns.
+            let node = unsafe { run.read() };
+            if !node.zeroed {
+                let len = node.len - size_of::<Run>();
+                // SAFETY: what follows the node in a run belongs to nobody.
+                unsafe {
+                    run.add(1).cast::<u8>().write_bytes(0, len);
+                    run.write(Run {
+                        zeroed: true,
+                        ..node
+                    });
+                }
+                written += node.len;
+            }
+            at = node.next;
+        }
+        written
+    }
+
     /// Whether a run has `needed` bytes.
     pub(super) fn has(&self, needed: usize) -> bool {
         let mut at = self.first.get();

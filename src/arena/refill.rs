@@ -4,7 +4,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::block::{Block, HEADER};
-use super::bump::{self, PAGE};
+use super::bump::{self, MIN_ALIGN, PAGE};
 use super::chain::Chain;
 use super::{AllocError, Arena, PageSource, Pages, Source};
 
@@ -15,6 +15,16 @@ pub(super) struct Slot {
     pub(super) dirty: usize,
 }
 
+/// Room that surely holds `layout` at the start of a block's, which is a
+/// multiple of a header's size.
+fn room_for(layout: Layout) -> Option<usize> {
+    let align = match layout.align() {
+        align if align <= HEADER => MIN_ALIGN,
+        align => align,
+    };
+    bump::worst_case(layout.size(), align)
+}
+
 /// The most that an arena takes at once without being asked for it.
 ///
 /// Taking as much as small allocations have needed already keeps the number of
@@ -22,6 +32,9 @@ pub(super) struct Slot {
 /// system calls; the cap keeps what is taken in vain small. Large allocations
 /// have no say in it.
 const LARGEST_STEP: usize = 1 << 20;
+
+/// Bytes of the blocks that a scope begins with.
+pub(super) const LEAST_BLOCK: usize = 512;
 
 impl<P: PageSource> Arena<P> {
     /// What the fast path could not place, or why that cannot be.
@@ -74,17 +87,23 @@ impl<P: PageSource> Arena<P> {
                 dirty: 0,
             });
         }
-        let room = bump::worst_case(layout.size(), layout.align()).ok_or(AllocError::Layout)?;
-        self.check_budget(layout)?;
+        let room = room_for(layout).ok_or(AllocError::Layout)?;
+        let allowed = self.check_budget(layout);
         let large = room > self.regular_room();
-        if large {
+        if large && allowed.is_ok() {
             let mut chain = self.chain.get();
             if let Some(block) = chain.unused_dedicated(room) {
                 return self.place_dedicated(chain, block, layout);
             }
         }
+        if allowed.is_ok() && (large || self.chain.get().next_regular().is_none()) {
+            self.give_up_unused();
+        }
+        // Behind what is there already it may need less padding than in another
+        // block, so this asks the budget by itself.
         let cursor = self.cursor.get().addr().get();
         if !self.extend_current(cursor, layout) {
+            allowed?;
             if large {
                 let len = room.checked_add(HEADER).ok_or(AllocError::Layout)?;
                 let block = self.take_block(len, len, layout.size())?;
@@ -97,13 +116,38 @@ impl<P: PageSource> Arena<P> {
         let dirty = self.dirty();
         match self.bump(layout) {
             Some(start) => Ok(Slot { start, dirty }),
-            // Not reached: every regular block has room for what is not larger
-            // than a block, and an extended one has what it was extended for.
+            // Not reached: the block was entered or extended for this.
             None => Err(AllocError::Layout),
         }
     }
 
-    /// Room that every regular block has.
+    /// Gives back the blocks that are not in use, since none of them is good for
+    /// what is needed now: joined with their neighbours they may be. So requests
+    /// with different needs do not add up to more memory than the largest has.
+    #[cold]
+    fn give_up_unused(&self) {
+        let Source::Pages(source) = &self.source else {
+            return;
+        };
+        let mut chain = self.chain.get();
+        if chain.unused().next().is_none() {
+            return;
+        }
+        let unused = chain.cut_unused();
+        self.chain.set(chain);
+        let mut figures = self.figures.get();
+        for block in unused {
+            figures.free_elsewhere -= block.capacity();
+            figures.committed -= block.len();
+            figures.blocks -= 1;
+            // SAFETY: the run came from this source, nothing of it is handed
+            // out, and the arena has forgotten the block.
+            unsafe { source.give_back(Pages::from(block.end_of_use())) };
+        }
+        self.figures.set(figures);
+    }
+
+    /// Room that every regular block of an arena of its own has.
     pub(super) fn regular_room(&self) -> usize {
         (self.block_len - HEADER).saturating_sub(self.held_back.get())
     }
@@ -115,14 +159,13 @@ impl<P: PageSource> Arena<P> {
             .saturating_sub(self.held_back.get())
     }
 
-    /// Refuses what the budget has no room for in the current block, and none
-    /// at the start of another one either.
+    /// Refuses what the budget has no room for at the start of another block.
     fn check_budget(&self, layout: Layout) -> Result<(), AllocError> {
         let remaining = self.remaining_budget();
         // Every block begins at a multiple of a page, so the padding behind its
         // header is known. Alignments above a page are counted generously.
         let requested = match layout.align() {
-            align if align <= PAGE => bump::place(HEADER, usize::MAX, layout.size(), align)
+            align if align <= PAGE => bump::place(HEADER, bump::NO_LIMIT, layout.size(), align)
                 .map(|placed| placed.end - HEADER),
             align => bump::worst_case(layout.size(), align),
         };
@@ -139,7 +182,10 @@ impl<P: PageSource> Arena<P> {
     /// How many bytes to take for small allocations.
     fn step(&self) -> usize {
         if let Source::Outer(_) = self.source {
-            return self.block_len;
+            // As much as the scope has already: what it is lent is used by
+            // nobody else.
+            let had = self.figures.get().committed;
+            return had.clamp(LEAST_BLOCK, self.block_len);
         }
         let step = self.figures.get().stepped.min(LARGEST_STEP);
         // No more than the budget can use.
@@ -159,7 +205,7 @@ impl<P: PageSource> Arena<P> {
         if current.next().is_some() {
             return false;
         }
-        let placed = bump::place(at, usize::MAX, layout.size(), layout.align());
+        let placed = bump::place(at, bump::NO_LIMIT, layout.size(), layout.align());
         let end = placed.and_then(|placed| placed.end.checked_add(self.held_back.get()));
         let Some(missing) = end.and_then(|end| end.checked_sub(current.end())) else {
             return false;
@@ -177,7 +223,7 @@ impl<P: PageSource> Arena<P> {
         let mut figures = self.figures.get();
         figures.committed += more;
         if missing <= step {
-            figures.stepped += more;
+            figures.stepped = (figures.stepped + more).min(LARGEST_STEP);
         }
         figures.grows += 1;
         self.figures.set(figures);
@@ -218,22 +264,20 @@ impl<P: PageSource> Arena<P> {
     #[cold]
     pub(super) fn enter_next_block(&self, layout: Layout) -> Result<(), AllocError> {
         let mut chain = self.chain.get();
+        let room = room_for(layout).ok_or(AllocError::Layout)?;
         let next = match chain.next_regular() {
-            Some(next) => next,
-            None => {
-                // Of an outer arena, whose budget may be small, what is needed
-                // will do: the blocks of a scope are used but once.
+            // Too small can only be a block of a scope.
+            Some(next) if room <= next.capacity() => next,
+            _ => {
                 let needed = match self.source {
-                    Source::Pages(_) => Some(self.block_len),
-                    Source::Outer(_) => bump::worst_case(layout.size(), layout.align())
-                        .and_then(|room| room.checked_add(HEADER)),
-                }
-                .ok_or(AllocError::Layout)?;
+                    Source::Pages(_) => self.block_len,
+                    Source::Outer(_) => room.checked_add(HEADER).ok_or(AllocError::Layout)?,
+                };
                 let block = self.take_block(needed, self.step().max(needed), layout.size())?;
                 let mut figures = self.figures.get();
-                figures.stepped += block.len();
+                figures.stepped = (figures.stepped + block.len()).min(LARGEST_STEP);
                 self.figures.set(figures);
-                chain.append_regular(block);
+                chain.insert_regular(block);
                 block
             }
         };
@@ -299,14 +343,14 @@ impl<P: PageSource> Arena<P> {
         wanted: usize,
         requested: usize,
     ) -> Result<Block, AllocError> {
-        let none = AllocError::OutOfMemory { requested };
         let run = match &self.source {
             Source::Pages(source) => {
                 let needed = bump::whole_pages(needed).ok_or(AllocError::Layout)?;
                 let wanted = bump::whole_pages(wanted).ok_or(AllocError::Layout)?;
+                let none = AllocError::OutOfMemory { requested };
                 source.take(needed, wanted).ok_or(none)?.into()
             }
-            Source::Outer(lease) => lease.take(needed, wanted, none)?,
+            Source::Outer(lease) => lease.take(needed, wanted, requested)?,
         };
         // SAFETY: the promises of the source or of the lease, and the run is the
         // arena's from here on until it is dropped.
@@ -320,15 +364,10 @@ impl<P: PageSource> Arena<P> {
         Ok(block)
     }
 
-    /// What this arena has handed out itself: without what open scopes have.
-    pub(super) fn own_use(&self) -> usize {
-        self.used().saturating_sub(self.figures.get().lent)
-    }
-
     /// To be called before the use goes down: notes it, if it is a peak.
     pub(super) fn note_peak(&self) {
         let mut figures = self.figures.get();
-        figures.peak = figures.peak.max(self.own_use());
+        figures.peak = figures.peak.max(self.used());
         self.figures.set(figures);
     }
 }

@@ -1,6 +1,7 @@
 //! The end of a request: everything is taken back, and what was written goes
 //! the way that the policy says.
 
+use super::block::Block;
 use super::bump::PAGE;
 use super::chain::{Chain, walk};
 use super::{Arena, NO_BLOCK, PageSource, Pages, Reset, Scrub, Source};
@@ -17,14 +18,16 @@ impl<P: PageSource> Arena<P> {
     /// otherwise; what becomes of the bytes is up to
     /// [`set_scrub`](Self::set_scrub).
     pub fn reset(&mut self) {
-        self.take_back();
+        self.drop_deferred();
+        self.rewind();
         if let (Reset::Retain { limit }, Source::Pages(source)) = (self.reset, &self.source) {
             self.retain(limit, source);
         }
     }
 
     /// Overwrites with zeros what earlier requests have left in the room that
-    /// is free now. Returns how many bytes it wrote.
+    /// is free now, and in pages that the source got back. Returns how many bytes
+    /// it wrote.
     ///
     /// After a reset this is all that the request handed out and nothing that
     /// was never touched: a mark in each block tells how far it is dirty.
@@ -55,46 +58,58 @@ impl<P: PageSource> Arena<P> {
             // SAFETY: nothing is handed out of this block.
             written += unsafe { block.scrub(block.start().addr().get()) };
         }
+        if let Source::Pages(source) = &self.source {
+            written += source.scrub();
+        }
         written
     }
 
-    /// A reset that keeps every block.
-    pub(super) fn take_back(&mut self) {
-        self.drop_deferred();
-        let peak = self.own_use();
-        let mut chain = self.chain.get();
-        let mut figures = self.figures.get();
-
+    /// Goes back to the first block, and does what the policy wants to the bytes.
+    #[inline]
+    fn rewind(&mut self) {
+        let chain = *self.chain.get_mut();
+        let figures = self.figures.get_mut();
+        let mut used = figures.used_elsewhere;
         if let Some(current) = chain.current {
-            current.fill_to(self.cursor.get().addr().get());
+            let cursor = self.cursor.get().addr().get();
+            used += cursor - current.start().addr().get();
+            current.fill_to(cursor);
         }
+        figures.last_peak = figures.peak.max(used);
+        figures.peak = 0;
+        figures.resets = figures.resets.wrapping_add(1);
         if self.scrub == Scrub::Poison {
             poison(&chain);
         }
-        figures.last_peak = figures.peak.max(peak);
-        figures.peak = 0;
-        figures.lent = 0;
-        figures.resets = figures.resets.wrapping_add(1);
-        figures.used_elsewhere = 0;
-        figures.tail_waste = 0;
-        figures.free_elsewhere = figures.capacity();
 
-        chain.current = chain.first;
-        chain.last_dedicated = None;
-        match chain.first {
-            Some(first) => {
-                figures.free_elsewhere -= first.capacity();
+        // Most requests have one block, and nothing that moved its limit.
+        let alone = chain.current == chain.first && chain.last_dedicated.is_none();
+        if alone && self.budget == usize::MAX && self.held_back.get() == self.reserve {
+            if let Some(first) = chain.first {
                 self.cursor.set(first.start());
             }
-            None => self.cursor.set(NO_BLOCK),
+        } else {
+            self.rewind_all();
         }
-        self.figures.set(figures);
-        self.chain.set(chain);
-        self.held_back.set(self.reserve);
-        self.set_limit();
         if self.scrub == Scrub::Zero {
             self.scrub();
         }
+    }
+
+    #[cold]
+    fn rewind_all(&mut self) {
+        let chain = self.chain.get_mut();
+        chain.current = chain.first;
+        chain.last_dedicated = None;
+        let first = chain.first;
+        let figures = self.figures.get_mut();
+        figures.used_elsewhere = 0;
+        figures.tail_waste = 0;
+        figures.free_elsewhere = figures.capacity() - first.map_or(0, Block::capacity);
+        self.cursor
+            .set(first.map_or(NO_BLOCK, |first| first.start()));
+        self.held_back.set(self.reserve);
+        self.set_limit();
     }
 
     /// Gives back what is more than `limit` bytes of blocks. Called when nothing
@@ -110,6 +125,7 @@ impl<P: PageSource> Arena<P> {
         let mut left = limit;
         figures.committed = 0;
         figures.blocks = 0;
+        figures.stepped = figures.stepped.min(limit);
 
         for block in walk(before.first) {
             // A page of one object can be given back alone, so a block can be
@@ -124,8 +140,7 @@ impl<P: PageSource> Arena<P> {
                 left -= block.len();
                 figures.committed += block.len();
                 figures.blocks += 1;
-                block.set_next(None);
-                chain.append_regular(block);
+                chain.insert_regular(block);
                 chain.current = Some(block);
             } else {
                 // SAFETY: the run came from this source, and the arena forgets
@@ -163,6 +178,7 @@ impl<P: PageSource> Arena<P> {
 }
 
 /// Overwrites what is handed out of blocks that will not hand it out again.
+#[cold]
 fn poison(chain: &Chain) {
     let regular = chain.left_behind().chain(chain.current);
     for block in regular.chain(chain.dedicated_in_use()) {
@@ -172,18 +188,46 @@ fn poison(chain: &Chain) {
     }
 }
 
+impl<P: PageSource> Arena<P> {
+    /// Drops what was deferred, and gives every block back, also where a value
+    /// panics when it is dropped.
+    pub(super) fn end_of_life(&mut self) {
+        struct GiveBack<'a, P: PageSource>(&'a mut Arena<P>);
+
+        impl<P: PageSource> Drop for GiveBack<'_, P> {
+            fn drop(&mut self) {
+                let arena = &mut *self.0;
+                if arena.scrub != Scrub::None {
+                    arena.rewind();
+                } else if let Some(current) = arena.chain.get_mut().current {
+                    // For who has the pages next.
+                    current.dirty_to(arena.cursor.get().addr().get());
+                }
+                let chain = arena.chain.take();
+                match &arena.source {
+                    Source::Pages(source) => {
+                        for block in chain.all() {
+                            // SAFETY: the run came from this source, and the
+                            // arena, the only owner of the block, has forgotten
+                            // it.
+                            unsafe { source.give_back(Pages::from(block.end_of_use())) };
+                        }
+                    }
+                    Source::Outer(lease) => lease.end(&chain),
+                }
+            }
+        }
+
+        let rest = GiveBack(self);
+        rest.0.drop_deferred();
+    }
+}
+
 impl<P: PageSource> Drop for Arena<P> {
     fn drop(&mut self) {
-        // A scope was ended by `Scope`, and has no blocks any more.
+        // A scope was ended by `Scope`.
         if let Source::Pages(_) = self.source {
-            self.take_back();
-        }
-        if let Source::Pages(source) = &self.source {
-            for block in self.chain.take().all() {
-                // SAFETY: the run came from this source, and the arena, the
-                // only owner of the block, has forgotten it.
-                unsafe { source.give_back(Pages::from(block.end_of_use())) };
-            }
+            self.end_of_life();
         }
     }
 }

@@ -3,10 +3,10 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::block::Block;
-use super::bump::{self, MIN_ALIGN};
+use super::block::{Block, HEADER};
+use super::bump::{self, MIN_ALIGN, PAGE};
 use super::refill::Slot;
-use super::{AllocError, Arena, PageSource, Scrub};
+use super::{AllocError, Arena, PageSource, Scrub, Source};
 
 impl<P: PageSource> Arena<P> {
     /// Makes an allocation larger: in place where it is the last one or has a
@@ -23,6 +23,7 @@ impl<P: PageSource> Arena<P> {
         new: Layout,
     ) -> Result<Slot, AllocError> {
         if at.addr().get().is_multiple_of(new.align())
+            && (self.is_last(at, old.size()) || self.chain.get().last_dedicated.is_some())
             && let Some(dirty) = self.resize(at, old.size(), new.size())
         {
             return Ok(Slot { start: at, dirty });
@@ -45,13 +46,14 @@ impl<P: PageSource> Arena<P> {
         }
         if self.is_last(at, size) {
             self.resize_last(at, 0);
-        } else if size > self.regular_room() || self.scrub != Scrub::None {
+        } else if self.chain.get().last_dedicated.is_some() || self.scrub != Scrub::None {
             self.free_elsewhere(at, size);
         }
     }
 
+    #[cold]
     fn free_elsewhere(&self, at: NonNull<u8>, size: usize) {
-        match self.dedicated_block_of(at, size) {
+        match self.dedicated_block_of(at) {
             Some(block) => self.release_dedicated(block),
             None => self.overwrite(at, size),
         }
@@ -71,7 +73,7 @@ impl<P: PageSource> Arena<P> {
         if new == 0 {
             return None;
         }
-        let block = self.dedicated_block_of(at, old)?;
+        let block = self.dedicated_block_of(at)?;
         self.resize_dedicated(block, at.addr().get(), new)
     }
 
@@ -164,6 +166,7 @@ impl<P: PageSource> Arena<P> {
         chain.release_dedicated(block);
         self.chain.set(chain);
         let mut figures = self.figures.get();
+        figures.released = figures.released.wrapping_add(1);
         figures.used_elsewhere -= used;
         figures.tail_waste -= block.capacity() - used;
         figures.free_elsewhere += block.capacity();
@@ -171,24 +174,26 @@ impl<P: PageSource> Arena<P> {
         self.set_limit();
     }
 
-    /// The dedicated block in use that holds the allocation of `size` bytes at
-    /// `at`. The search takes time in the number of such blocks, which is small
+    /// The dedicated block in use whose allocation is at `at`, where there is
+    /// one. The search takes time in the number of such blocks, which is small
     /// beside the time it takes to fill one.
-    fn dedicated_block_of(&self, at: NonNull<u8>, size: usize) -> Option<Block> {
-        // Smaller allocations are in regular blocks, but for those with a large
-        // alignment, which are taken back with the reset.
-        if size <= self.regular_room() {
+    fn dedicated_block_of(&self, at: NonNull<u8>) -> Option<Block> {
+        let chain = self.chain.get();
+        chain.last_dedicated?;
+        let at = at.addr().get();
+        // Hardly any other allocation is where the room of a block begins, so
+        // there is seldom a search in vain. Those with a large alignment need
+        // not be there, and are taken back with the reset.
+        if let Source::Pages(_) = self.source
+            && at % PAGE != HEADER
+        {
             return None;
         }
-        let at = at.addr().get();
-        self.chain
-            .get()
-            .dedicated_in_use()
-            .find(|block| block.contains(at))
+        chain.dedicated_in_use().find(|block| block.contains(at))
     }
 
     /// Overwrites bytes that were given up, if the policy wants it.
-    fn overwrite(&self, at: NonNull<u8>, bytes: usize) {
+    pub(super) fn overwrite(&self, at: NonNull<u8>, bytes: usize) {
         if let Some(byte) = self.scrub.byte() {
             // SAFETY: the callers pass memory that this arena handed out and
             // that its last user gave up.

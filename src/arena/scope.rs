@@ -10,13 +10,8 @@ use core::ptr::NonNull;
 use super::block::{Block, HEADER, Run};
 use super::bump::{self, MIN_ALIGN};
 use super::chain::Chain;
+use super::refill::LEAST_BLOCK;
 use super::{AllocError, Arena, DefaultPages, PageSource, Source};
-
-/// Below this a rest of a block is not worth a header.
-const LEAST_LEASE: usize = 256;
-
-/// Blocks of scopes within scopes get smaller by a header each, down to this.
-const LEAST_BLOCK: usize = 1 << 10;
 
 /// An arena within an arena: what is allocated in it is taken back when it is
 /// dropped, and the outer arena is where it was.
@@ -27,9 +22,10 @@ const LEAST_BLOCK: usize = 1 << 10;
 /// usable meanwhile. (Then the scope's memory stays in use until the reset:
 /// taking it back would take that along.)
 ///
-/// Nothing is copied and nothing is counted: a scope is lent the rest of the
-/// outer arena's block, and more blocks of it where it needs them. So the outer
-/// arena's budget bounds it too, with 32 bytes for each block.
+/// A scope has blocks that are allocations of the outer arena: a small one to
+/// begin with, which grows in place while the outer arena is left alone, and
+/// others where it is not. So the outer arena's budget bounds it too, with what
+/// its blocks have left over.
 ///
 /// ```
 /// use lavandula::{AllocError, Arena};
@@ -77,19 +73,19 @@ pub struct Scope<'a, P: PageSource = DefaultPages> {
 impl<P: PageSource> Arena<P> {
     /// Opens a scope. It ends when it is dropped.
     pub fn scope(&self) -> Scope<'_, P> {
+        // A whole block of the scope is then a whole block of the outer arena.
         let block_len = self.block_len.saturating_sub(HEADER).max(LEAST_BLOCK);
         let lease = Lease {
             outer: NonNull::from(self),
             opened: self.mark(),
             last: Cell::new(self.mark()),
             undisturbed: Cell::new(true),
-            lent: Cell::new(0),
         };
         let inner = Self::over(Source::Outer(lease), block_len, self.scrub);
         let start = bump::round_up(self.cursor.get().addr().get(), HEADER);
         let rest = start.and_then(|start| self.limit.get().checked_sub(start));
-        if let Some(rest) = rest.filter(|&rest| rest >= LEAST_LEASE) {
-            inner.take_first(rest);
+        if rest.is_some_and(|rest| rest >= LEAST_BLOCK) {
+            inner.take_first();
         }
         Scope {
             inner,
@@ -97,10 +93,10 @@ impl<P: PageSource> Arena<P> {
         }
     }
 
-    /// Takes a first block of `len` bytes, if there is one.
-    fn take_first(&self, len: usize) {
+    /// Takes a first block, which the outer arena has room for.
+    fn take_first(&self) {
         if let Source::Outer(lease) = &self.source
-            && let Ok(run) = lease.take(len, len, AllocError::Layout)
+            && let Ok(run) = lease.take(LEAST_BLOCK, LEAST_BLOCK, LEAST_BLOCK)
         {
             // SAFETY: the lease's promises.
             let block = unsafe { Block::new(run) };
@@ -109,7 +105,7 @@ impl<P: PageSource> Arena<P> {
             figures.blocks = 1;
             self.figures.set(figures);
             let mut chain = Chain::EMPTY;
-            chain.append_regular(block);
+            chain.insert_regular(block);
             chain.current = Some(block);
             self.chain.set(chain);
             self.cursor.set(block.start());
@@ -126,6 +122,7 @@ impl<P: PageSource> Arena<P> {
             last_dedicated: chain.last_dedicated,
             used_elsewhere: figures.used_elsewhere,
             tail_waste: figures.tail_waste,
+            released: figures.released,
         }
     }
 
@@ -154,11 +151,7 @@ impl<P: PageSource> Arena<P> {
 /// compiler knows that the outer arena has to be there for it.
 impl<P: PageSource> Drop for Scope<'_, P> {
     fn drop(&mut self) {
-        self.inner.take_back();
-        if let Source::Outer(lease) = &self.inner.source {
-            let chain = self.inner.chain.take();
-            lease.end(&chain, self.inner.figures.get().last_peak);
-        }
+        self.inner.end_of_life();
     }
 }
 
@@ -184,6 +177,7 @@ struct Mark {
     last_dedicated: Option<Block>,
     used_elsewhere: usize,
     tail_waste: usize,
+    released: usize,
 }
 
 /// What a scope has of its outer arena: plain allocations of it. So nothing
@@ -201,23 +195,22 @@ pub(super) struct Lease<P: PageSource> {
     /// Whether it was still there whenever it lent more. Then everything that
     /// it has handed out since the opening is the scope's.
     undisturbed: Cell<bool>,
-    /// Bytes lent, padding included.
-    lent: Cell<usize>,
 }
 
 impl<P: PageSource> Lease<P> {
-    fn outer(&self) -> &Arena<P> {
+    pub(super) fn outer(&self) -> &Arena<P> {
         // SAFETY: see `outer`; the arena is used through shared references only.
         unsafe { self.outer.as_ref() }
     }
 
     /// Borrows `wanted` bytes of the outer arena, or at least `needed`, for a
-    /// block. The run is as `Block::new` wants it until the lease ends.
+    /// block that is to hold `requested`. The run is as `Block::new` wants it
+    /// until the lease ends.
     pub(super) fn take(
         &self,
         needed: usize,
         wanted: usize,
-        none: AllocError,
+        requested: usize,
     ) -> Result<Run, AllocError> {
         let take = |len: usize| {
             let len = bump::round_up(len, MIN_ALIGN).ok_or(AllocError::Layout)?;
@@ -232,18 +225,22 @@ impl<P: PageSource> Lease<P> {
                 dirty: slot.dirty.clamp(start, start + len),
             })
         };
-        let before = self.before_lending();
-        let taken = match take(wanted) {
-            // All that the budget has left, with the padding before it.
-            Err(AllocError::Budget { remaining, .. }) if needed < wanted => {
-                take(needed.max(remaining.saturating_sub(HEADER)))
+        self.lending(|| {
+            match take(self.worth_trying(needed, wanted)) {
+                // All that the budget has left, with the padding before it.
+                Err(AllocError::Budget { remaining, .. }) if self.of_an_arena() => {
+                    take(needed.max(remaining.saturating_sub(HEADER))).or_else(|_| take(needed))
+                }
+                Err(AllocError::OutOfMemory { .. }) if self.of_an_arena() => take(needed),
+                taken => taken,
             }
-            Err(_) if needed < wanted => take(needed),
-            taken => taken,
-        };
-        self.after_lending(before);
-        taken.map_err(|error| match error {
-            AllocError::OutOfMemory { .. } => none,
+        })
+        .map_err(|error| match error {
+            AllocError::OutOfMemory { .. } => AllocError::OutOfMemory { requested },
+            AllocError::Budget { remaining, .. } => AllocError::Budget {
+                requested,
+                remaining,
+            },
             other => other,
         })
     }
@@ -256,43 +253,49 @@ impl<P: PageSource> Lease<P> {
         needed: usize,
         wanted: usize,
     ) -> Option<(usize, usize)> {
-        let len = block.len();
-        let grow = |more: usize| {
-            let more = bump::round_up(more, MIN_ALIGN)?;
-            let whole = len.checked_add(more)?;
-            let dirty = self.outer().resize(block.run_start(), len, whole)?;
-            Some((more, dirty.min(block.end() + more)))
-        };
-        let before = self.before_lending();
-        let extended = grow(wanted).or_else(|| grow(needed));
-        self.after_lending(before);
-        extended
+        let more = bump::round_up(self.worth_trying(needed, wanted), MIN_ALIGN)?;
+        let whole = block.len().checked_add(more)?;
+        let grow = || self.outer().resize(block.run_start(), block.len(), whole);
+        let dirty = self.lending(grow)?;
+        Some((more, dirty.min(block.end() + more)))
     }
 
-    /// What the outer arena uses, before it lends more.
-    fn before_lending(&self) -> usize {
+    /// Whether what is lent is an arena's with pages of its own. What a scope of
+    /// a scope is lent it asks for once only: if each asked again, the work would
+    /// double with every level.
+    fn of_an_arena(&self) -> bool {
+        matches!(self.outer().source, Source::Pages(_))
+    }
+
+    /// What to ask for: from an arena's own pages all that is wanted; from a
+    /// scope what it has, unless that is not enough.
+    fn worth_trying(&self, needed: usize, wanted: usize) -> usize {
         let outer = self.outer();
-        if outer.mark() != self.last.get() {
+        let room = outer.limit.get() - outer.cursor.get().addr().get();
+        if self.of_an_arena() && needed > room {
+            wanted
+        } else {
+            // Less the padding before it.
+            needed.max(wanted.min(room.saturating_sub(HEADER)))
+        }
+    }
+
+    /// Does something that makes the outer arena lend more.
+    fn lending<R>(&self, lend: impl FnOnce() -> R) -> R {
+        if self.outer().mark() != self.last.get() {
             self.undisturbed.set(false);
         }
-        outer.used()
-    }
-
-    fn after_lending(&self, before: usize) {
-        let outer = self.outer();
-        let more = outer.used() - before;
-        let mut figures = outer.figures.get();
-        figures.lent += more;
-        outer.figures.set(figures);
-        self.lent.set(self.lent.get() + more);
-        self.last.set(outer.mark());
+        let lent = lend();
+        self.last.set(self.outer().mark());
+        lent
     }
 
     /// Gives everything back. `chain` are the scope's blocks, of which nothing
-    /// is used any longer, and `peak` is the most that it used.
-    pub(super) fn end(&self, chain: &Chain, peak: usize) {
+    /// is used any longer.
+    pub(super) fn end(&self, chain: &Chain) {
         let outer = self.outer();
         if self.undisturbed.get() && outer.mark() == self.last.get() {
+            outer.note_peak();
             // The outer blocks that the scope filled are noted as dirty to their
             // ends; the one that it was in knows better.
             if let Some(current) = outer.chain.get().current {
@@ -309,10 +312,5 @@ impl<P: PageSource> Lease<P> {
                 outer.free(run.start, run.len);
             }
         }
-        let mut figures = outer.figures.get();
-        figures.lent = figures.lent.saturating_sub(self.lent.get());
-        outer.figures.set(figures);
-        figures.peak = figures.peak.max(outer.own_use() + peak);
-        outer.figures.set(figures);
     }
 }

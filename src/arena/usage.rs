@@ -12,7 +12,8 @@ pub(super) struct Figures {
     /// Room of blocks that are not in use.
     pub(super) free_elsewhere: usize,
     pub(super) committed: usize,
-    /// What was ever taken for small allocations.
+    /// What was taken for small allocations, as far as it matters for the next
+    /// step.
     pub(super) stepped: usize,
     pub(super) blocks: usize,
     pub(super) resets: usize,
@@ -21,8 +22,8 @@ pub(super) struct Figures {
     pub(super) last_peak: usize,
     /// Peak of this cycle, as far as the cursor went back from it.
     pub(super) peak: usize,
-    /// Of what is handed out, what scopes have that are still open.
-    pub(super) lent: usize,
+    /// How many dedicated blocks were released before the reset.
+    pub(super) released: usize,
 }
 
 impl Figures {
@@ -37,7 +38,7 @@ impl Figures {
         grows: 0,
         last_peak: 0,
         peak: 0,
-        lent: 0,
+        released: 0,
     };
 
     /// What all blocks can hold together.
@@ -67,8 +68,8 @@ impl Figures {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Handed out since the last reset, padding for alignment included. Room
-    /// that a [`Scope`](crate::Scope) has is handed out to it until it ends.
+    /// Handed out since the last reset, padding for alignment included. Blocks
+    /// that a [`Scope`](crate::Scope) has are handed out to it until it ends.
     pub used: usize,
     /// What all blocks can hold together, their headers not counted.
     pub total_allocated: usize,
@@ -92,6 +93,6 @@ pub struct Usage {
     /// How many times the arena asked its source for pages and got them.
     pub grows: usize,
     /// The most that may be handed out between two resets, where there is a
-    /// bound: `used` never exceeds it.
+    /// bound. `used` is more only if it was when the bound was set.
     pub budget: Option<usize>,
 }

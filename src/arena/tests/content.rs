@@ -101,6 +101,19 @@ fn debug_builds_poison_and_release_builds_do_not_pay() {
     assert_eq!(Arena::new().scrub, expected);
 }
 
+/// Through the allocator, where there is one.
+fn shrink(arena: &Arena, at: NonNull<u8>, old: Layout, new: Layout) {
+    #[cfg(feature = "allocator-api2")]
+    // SAFETY: the callers pass what was handed out for `old`.
+    unsafe { allocator_api2::alloc::Allocator::shrink(&arena, at, old, new) }.unwrap();
+    #[cfg(not(feature = "allocator-api2"))]
+    arena.free(
+        // SAFETY: within what was handed out.
+        unsafe { at.add(new.size()) },
+        old.size() - new.size(),
+    );
+}
+
 #[test]
 fn what_shrinks_or_moves_or_is_freed_is_overwritten_at_once() {
     for (scrub, byte) in [(Scrub::Zero, 0), (Scrub::Poison, Scrub::POISON)] {
@@ -118,15 +131,22 @@ fn what_shrinks_or_moves_or_is_freed_is_overwritten_at_once() {
         unsafe { arena.grow_slot(moved, layout(64, 8), layout(128, 8)) }.unwrap();
         let gone = put(2 * PAGE);
         arena.free(gone, 2 * PAGE);
+        let shorter = put(64);
+        put(8);
+        shrink(&arena, shorter, layout(64, 8), layout(8, 8));
 
         // SAFETY: pages of the heap source come zeroed, and nobody uses these.
         unsafe {
-            assert!(all_are(&left_at(shrunk.add(8 + 64 + 8 + 128), 3_000), byte));
+            assert!(all_are(
+                &left_at(shrunk.add(8 + 64 + 8 + 128 + 64 + 8), 3_000),
+                byte
+            ));
             assert!(all_are(&left_at(moved, 64), byte));
             assert!(all_are(&left_at(between, 8), 0xEE));
             assert!(all_are(&left_at(large, 2 * PAGE), 0xEE));
             assert!(all_are(&left_at(large.add(2 * PAGE), PAGE), byte));
             assert!(all_are(&left_at(gone, 2 * PAGE), byte));
+            assert!(all_are(&left_at(shorter.add(8), 56), byte));
         }
     }
 }

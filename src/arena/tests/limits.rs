@@ -173,12 +173,28 @@ fn a_reserve_is_there_when_everything_else_is_gone() {
 }
 
 #[test]
-fn a_reserve_larger_than_a_block_leaves_blocks_of_their_own() {
+fn a_reserve_is_half_a_block_at_most() {
     let mut arena = Arena::new();
     arena.set_reserve(usize::MAX);
+    for _ in 0..100 {
+        bytes(&arena, 1_000);
+    }
+    assert!(arena.usage().blocks < 5);
+    arena.set_budget(Some(arena.used()));
     assert!(arena.alloc_layout(layout(8, 8)).is_err());
-    arena.set_reserve(2 * PAGE);
-    bytes(&arena, 8);
+    assert_identities(&arena);
+}
+
+#[test]
+fn an_allocation_that_fits_behind_the_last_one_is_not_refused_for_its_padding() {
+    // At the start of a block an alignment of 64 costs 32 bytes.
+    let strip = Strip::new(8);
+    let mut arena = Arena::with_source(&strip);
+    bytes(&arena, 32);
+    arena.set_budget(Some(2 * PAGE));
+    let align_64 = layout(2 * PAGE - 32, 64);
+    assert_eq!(arena.alloc_layout(align_64).map(|_| ()), Ok(()));
+    assert_eq!(arena.used(), 2 * PAGE);
     assert_identities(&arena);
 }
 

@@ -146,6 +146,10 @@ unsafe impl PageSource for &Strip {
         self.grow(wanted).or_else(|| self.grow(needed))
     }
 
+    fn scrub(&self) -> usize {
+        self.pool.scrub()
+    }
+
     unsafe fn give_back(&self, pages: Pages) {
         // SAFETY: the caller's promise, and all is one object.
         unsafe { self.pool.give_back(pages) }

@@ -221,17 +221,69 @@ fn a_block_of_its_own_is_free_for_others_once_its_allocation_moved() {
     // Separate blocks: nothing grows in place.
     let arena = Arena::new();
     let mut buffer = arena.buffer();
-    for _ in 0..16 {
-        buffer.push(&[7; PAGE]).unwrap();
+    for pages in [2, 3, 5, 9, 17] {
+        while buffer.bytes().len() < (pages - 1) * PAGE {
+            buffer.push(&[7; PAGE]).unwrap();
+        }
+        // What it had before was given back, or will be when it is needed.
+        let usage = arena.usage();
+        assert_eq!(usage.used, (pages - 1) * PAGE);
+        assert!(
+            usage.committed <= (pages + pages / 2 + 1) * PAGE,
+            "{usage:?}"
+        );
+        assert_identities(&arena);
     }
-    // 2, 4, 8 and 16 pages, each with a header's page.
-    let committed = arena.usage().committed;
-    assert_eq!(arena.usage().used, 16 * PAGE);
     bytes(&arena, 2 * PAGE);
-    bytes(&arena, 4 * PAGE);
-    assert_eq!(arena.usage().committed, committed);
-    assert_identities(&arena);
     assert!(all_are(buffer.finish(), 7));
+}
+
+#[test]
+fn requests_of_different_kinds_share_the_pages_of_the_largest() {
+    // One large, ever larger; many small; some of each.
+    for foreign in [false, true] {
+        let strip = Strip::new(120);
+        let mut arena = Arena::with_source(&strip);
+        bytes(&arena, 8);
+        if foreign {
+            strip.disturb();
+        }
+        for pages in 2..40 {
+            arena.reset();
+            bytes(&arena, pages * PAGE);
+            arena.reset();
+            let _: Vec<_> = (0..pages * 16).map(|_| bytes(&arena, 4_096)).collect();
+            arena.reset();
+            bytes(&arena, pages * PAGE / 2);
+            let _: Vec<_> = (0..pages * 8).map(|_| bytes(&arena, 4_096)).collect();
+            assert_identities(&arena);
+        }
+        // The largest has 39 pages; a step is at most 16, and one page has the
+        // first block.
+        assert!(strip.pages() <= 39 + 16 + 3, "{} pages", strip.pages());
+    }
+}
+
+#[cfg(feature = "allocator-api2")]
+#[test]
+fn a_block_of_its_own_is_found_again_whatever_became_of_the_size() {
+    use allocator_api2::vec::Vec;
+
+    let mut arena = Arena::new();
+    arena.set_reserve(1_000);
+    let room: Vec<u8, &Arena> = Vec::with_capacity_in(65_000, &arena);
+    arena.open_reserve();
+    drop(room);
+    assert_eq!(arena.used(), 0);
+    let mut shrunk: Vec<u8, &Arena> = Vec::with_capacity_in(200_000, &arena);
+    shrunk.extend([7; 100]);
+    shrunk.shrink_to_fit();
+    let at = shrunk.as_ptr();
+    shrunk.reserve_exact(150_000);
+    assert_eq!(shrunk.as_ptr(), at);
+    drop(shrunk);
+    assert_eq!(arena.used(), 0);
+    assert_identities(&arena);
 }
 
 // What a reset keeps.

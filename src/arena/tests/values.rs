@@ -76,6 +76,37 @@ fn formatting_tells_its_errors_apart_and_gives_back_what_it_had() {
     assert_eq!(buffer.finish(), b"5");
 }
 
+/// Writes, and keeps to itself that it failed.
+struct Swallows;
+
+impl core::fmt::Display for Swallows {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let _ = f.write_str(&"x".repeat(1_000));
+        Ok(())
+    }
+}
+
+#[test]
+fn text_that_is_not_all_there_is_an_error() {
+    let mut arena = Arena::new();
+    arena.set_budget(Some(100));
+    let error = arena.alloc_fmt(format_args!("{Swallows}!")).unwrap_err();
+    assert!(matches!(error, AllocError::Budget { .. }));
+}
+
+#[test]
+fn a_buffer_that_is_dropped_or_empty_leaves_nothing_behind() {
+    let arena = Arena::new();
+    let mut dropped = arena.buffer();
+    dropped.push(&[1; 5_000]).unwrap();
+    drop(dropped);
+    let mut empty = arena.buffer();
+    empty.reserve(5_000).unwrap();
+    assert_eq!(empty.finish(), b"");
+    assert_eq!(arena.used(), 0);
+    assert_identities(&arena);
+}
+
 #[cfg(feature = "std")]
 #[test]
 fn the_error_of_io_holds_that_of_the_arena() {
@@ -141,17 +172,34 @@ fn what_a_scope_deferred_is_dropped_with_the_scope() {
 }
 
 #[test]
-fn a_value_that_panics_when_dropped_keeps_none_of_the_others_from_it() {
+fn a_value_that_panics_when_dropped_keeps_neither_values_nor_pages() {
     let notes = std::rc::Rc::default();
     let noted = |n| Noted(n, std::rc::Rc::clone(&notes));
-    let mut arena = Arena::new();
-    for n in [1, 13, 2] {
-        arena.alloc_deferred(noted(n)).unwrap();
-    }
-    let reset = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| arena.reset()));
-    assert!(reset.is_err());
+    let source = Counting::default();
+    let mut arena = Arena::with_source(&source);
+    let defer = |arena: &Arena<&Counting>| {
+        for n in [1, 13, 2] {
+            arena.alloc_deferred(noted(n)).unwrap();
+        }
+    };
+    let panics = |act: &mut dyn FnMut()| {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
+        assert!(result.is_err());
+        assert_eq!(notes.take(), [2, 13, 1]);
+    };
+    defer(&arena);
+    panics(&mut || arena.reset());
     arena.reset();
-    assert_eq!(notes.take(), [2, 13, 1]);
+    let was = arena.used();
+    panics(&mut || {
+        let scope = arena.scope();
+        defer(&scope);
+    });
+    assert_eq!(arena.used(), was);
+    defer(&arena);
+    let mut arena = Some(arena);
+    panics(&mut || drop(arena.take()));
+    assert_eq!(source.taken.get(), source.given_back.get());
 }
 
 #[test]
