@@ -185,7 +185,8 @@ impl<P: PageSource> Arena<P> {
             // As much as the scope has already: what it is lent is used by
             // nobody else.
             let had = self.figures.get().committed;
-            return had.clamp(LEAST_BLOCK, self.block_len);
+            // Not `clamp`, which can panic.
+            return had.max(LEAST_BLOCK).min(self.block_len);
         }
         let step = self.figures.get().stepped.min(LARGEST_STEP);
         // No more than the budget can use.

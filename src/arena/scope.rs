@@ -222,7 +222,7 @@ impl<P: PageSource> Lease<P> {
             Ok(Run {
                 start: slot.start,
                 len,
-                dirty: slot.dirty.clamp(start, start + len),
+                dirty: slot.dirty.max(start).min(start + len),
             })
         };
         self.lending(|| {
