@@ -31,7 +31,7 @@ pub enum Target {
 
 impl Target {
     /// The name that rustc knows it by.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Wasip2 => "wasm32-wasip2",
             Self::Unknown => "wasm32-unknown-unknown",
@@ -425,7 +425,10 @@ fn cargo() -> OsString {
 }
 
 /// Adds the target through rustup where the compiler does not have it.
-fn add_target(target: Target, quiet: bool) -> Result<(), BuildError> {
+///
+/// # Errors
+/// [`BuildError::Spawn`] and [`BuildError::TargetMissing`].
+pub fn add_target(target: Target, quiet: bool) -> Result<(), BuildError> {
     let libraries = Command::new("rustc")
         .args(["--print", "target-libdir", "--target", target.as_str()])
         .output()
