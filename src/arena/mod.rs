@@ -127,7 +127,7 @@ pub struct Arena<P: PageSource = DefaultPages> {
     /// nothing of any size fits.
     limit: Cell<usize>,
     chain: Cell<Chain>,
-    figures: Cell<Figures>,
+    figures: Figures,
     block_len: usize,
     /// Why the last allocation that failed did.
     failure: Cell<AllocError>,
@@ -206,7 +206,7 @@ impl<P: PageSource> Arena<P> {
             cursor: Cell::new(NO_BLOCK),
             limit: Cell::new(NOWHERE),
             chain: Cell::new(Chain::EMPTY),
-            figures: Cell::new(Figures::ZERO),
+            figures: Figures::new(),
             block_len,
             failure: Cell::new(AllocError::Layout),
             budget: usize::MAX,
@@ -307,7 +307,7 @@ impl<P: PageSource> Arena<P> {
         let limit = match self.chain.get().current {
             None => NOWHERE,
             Some(current) => {
-                let elsewhere = self.figures.get().used_elsewhere;
+                let elsewhere = self.figures.used_elsewhere.get();
                 let allowed = self
                     .budget
                     .saturating_sub(elsewhere)
@@ -329,35 +329,32 @@ impl<P: PageSource> Arena<P> {
             Some(block) => self.cursor.get().addr().get() - block.start().addr().get(),
             None => 0,
         };
-        self.figures.get().used_elsewhere + in_current
+        self.figures.used_elsewhere.get() + in_current
     }
 
     /// What all blocks can hold together, their headers not counted. It grows
     /// with the largest request, and shrinks only by [`Reset::Retain`].
     pub fn total_allocated(&self) -> usize {
-        let figures = self.figures.get();
-        figures.committed - figures.blocks * block::HEADER
+        self.figures.capacity()
     }
 
     /// All figures at once.
     pub fn usage(&self) -> Usage {
-        let figures = self.figures.get();
+        let figures = &self.figures;
         let used = self.used();
-        let in_current = match self.chain.get().current {
-            Some(current) => current.end() - self.cursor.get().addr().get(),
-            None => 0,
-        };
+        let tail_waste = figures.tail_waste.get();
+        let peak = figures.peak.get().max(used);
         Usage {
             used,
-            total_allocated: self.total_allocated(),
-            peak_used: figures.last_peak.max(figures.peak).max(used),
-            committed: figures.committed,
-            tail_waste: figures.tail_waste,
-            free: figures.free_elsewhere + in_current,
-            overhead: figures.blocks * block::HEADER,
-            blocks: figures.blocks,
-            resets: figures.resets,
-            grows: figures.grows,
+            total_allocated: figures.capacity(),
+            peak_used: figures.last_peak.get().max(peak),
+            committed: figures.committed.get(),
+            tail_waste,
+            free: figures.capacity() - used - tail_waste,
+            overhead: figures.blocks.get() * block::HEADER,
+            blocks: figures.blocks.get(),
+            resets: figures.resets.get(),
+            grows: figures.grows.get(),
             budget: (self.budget != usize::MAX).then_some(self.budget),
         }
     }

@@ -135,16 +135,12 @@ impl<P: PageSource> Arena<P> {
         }
         let unused = chain.cut_unused();
         self.chain.set(chain);
-        let mut figures = self.figures.get();
         for block in unused {
-            figures.free_elsewhere -= block.capacity();
-            figures.committed -= block.len();
-            figures.blocks -= 1;
+            self.figures.count_out(block.len());
             // SAFETY: the run came from this source, nothing of it is handed
             // out, and the arena has forgotten the block.
             unsafe { source.give_back(Pages::from(block.end_of_use())) };
         }
-        self.figures.set(figures);
     }
 
     /// Room that every regular block of an arena of its own has.
@@ -184,11 +180,11 @@ impl<P: PageSource> Arena<P> {
         if let Source::Outer(_) = self.source {
             // As much as the scope has already: what it is lent is used by
             // nobody else.
-            let had = self.figures.get().committed;
+            let had = self.figures.committed.get();
             // Not `clamp`, which can panic.
             return had.max(LEAST_BLOCK).min(self.block_len);
         }
-        let step = self.figures.get().stepped.min(LARGEST_STEP);
+        let step = self.figures.stepped.get();
         // No more than the budget can use.
         let useful = self.remaining_budget().saturating_add(HEADER);
         let step = step.min(useful).max(self.block_len);
@@ -221,13 +217,11 @@ impl<P: PageSource> Arena<P> {
         let Some(more) = self.extend(current, missing, step.max(missing)) else {
             return false;
         };
-        let mut figures = self.figures.get();
-        figures.committed += more;
+        self.figures.committed.add(more);
+        self.figures.grows.tick();
         if missing <= step {
-            figures.stepped = (figures.stepped + more).min(LARGEST_STEP);
+            self.figures.step_by(more, LARGEST_STEP);
         }
-        figures.grows += 1;
-        self.figures.set(figures);
         self.set_limit();
         true
     }
@@ -275,24 +269,19 @@ impl<P: PageSource> Arena<P> {
                     Source::Outer(_) => room.checked_add(HEADER).ok_or(AllocError::Layout)?,
                 };
                 let block = self.take_block(needed, self.step().max(needed), layout.size())?;
-                let mut figures = self.figures.get();
-                figures.stepped = (figures.stepped + block.len()).min(LARGEST_STEP);
-                self.figures.set(figures);
+                self.figures.step_by(block.len(), LARGEST_STEP);
                 chain.insert_regular(block);
                 block
             }
         };
 
-        let mut figures = self.figures.get();
         if let Some(current) = chain.current {
             let cursor = self.cursor.get().addr().get();
             current.fill_to(cursor);
-            figures.used_elsewhere += cursor - current.start().addr().get();
-            figures.tail_waste += current.end() - cursor;
+            let used = cursor - current.start().addr().get();
+            self.figures.used_elsewhere.add(used);
+            self.figures.tail_waste.add(current.end() - cursor);
         }
-        figures.free_elsewhere -= next.capacity();
-        self.figures.set(figures);
-
         chain.current = Some(next);
         self.chain.set(chain);
         self.cursor.set(next.start());
@@ -320,11 +309,8 @@ impl<P: PageSource> Arena<P> {
         let placed = placed.ok_or(AllocError::Layout)?;
         block.fill_to(placed.end);
 
-        let mut figures = self.figures.get();
-        figures.free_elsewhere -= block.capacity();
-        figures.used_elsewhere += placed.end - at;
-        figures.tail_waste += block.end() - placed.end;
-        self.figures.set(figures);
+        self.figures.used_elsewhere.add(placed.end - at);
+        self.figures.tail_waste.add(block.end() - placed.end);
         self.chain.set(chain);
         // Less of the budget is left for the current block.
         self.set_limit();
@@ -356,19 +342,14 @@ impl<P: PageSource> Arena<P> {
         // SAFETY: the promises of the source or of the lease, and the run is the
         // arena's from here on until it is dropped.
         let block = unsafe { Block::new(run) };
-        let mut figures = self.figures.get();
-        figures.committed += run.len;
-        figures.blocks += 1;
-        figures.grows += 1;
-        figures.free_elsewhere += block.capacity();
-        self.figures.set(figures);
+        self.figures.count_in(run.len);
+        self.figures.grows.tick();
         Ok(block)
     }
 
     /// To be called before the use goes down: notes it, if it is a peak.
     pub(super) fn note_peak(&self) {
-        let mut figures = self.figures.get();
-        figures.peak = figures.peak.max(self.used());
-        self.figures.set(figures);
+        let peak = self.figures.peak.get().max(self.used());
+        self.figures.peak.set(peak);
     }
 }

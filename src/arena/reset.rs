@@ -1,7 +1,6 @@
 //! The end of a request: everything is taken back, and what was written goes
 //! the way that the policy says.
 
-use super::block::Block;
 use super::bump::PAGE;
 use super::chain::{Chain, walk};
 use super::{Arena, NO_BLOCK, PageSource, Pages, Reset, Scrub, Source};
@@ -68,16 +67,16 @@ impl<P: PageSource> Arena<P> {
     #[inline]
     fn rewind(&mut self) {
         let chain = *self.chain.get_mut();
-        let figures = self.figures.get_mut();
-        let mut used = figures.used_elsewhere;
+        let figures = &self.figures;
+        let mut used = figures.used_elsewhere.get();
         if let Some(current) = chain.current {
             let cursor = self.cursor.get().addr().get();
             used += cursor - current.start().addr().get();
             current.fill_to(cursor);
         }
-        figures.last_peak = figures.peak.max(used);
-        figures.peak = 0;
-        figures.resets = figures.resets.wrapping_add(1);
+        figures.last_peak.set(figures.peak.get().max(used));
+        figures.peak.set(0);
+        figures.resets.tick();
         if self.scrub == Scrub::Poison {
             poison(&chain);
         }
@@ -102,10 +101,8 @@ impl<P: PageSource> Arena<P> {
         chain.current = chain.first;
         chain.last_dedicated = None;
         let first = chain.first;
-        let figures = self.figures.get_mut();
-        figures.used_elsewhere = 0;
-        figures.tail_waste = 0;
-        figures.free_elsewhere = figures.capacity() - first.map_or(0, Block::capacity);
+        self.figures.used_elsewhere.set(0);
+        self.figures.tail_waste.set(0);
         self.cursor
             .set(first.map_or(NO_BLOCK, |first| first.start()));
         self.held_back.set(self.reserve);
@@ -116,33 +113,31 @@ impl<P: PageSource> Arena<P> {
     /// is handed out.
     #[cold]
     fn retain(&self, limit: usize, source: &P) {
-        let mut figures = self.figures.get();
-        if figures.committed <= limit {
+        let figures = &self.figures;
+        if figures.committed.get() <= limit {
             return;
         }
         let before = self.chain.get();
         let mut chain = Chain::EMPTY;
         let mut left = limit;
-        figures.committed = 0;
-        figures.blocks = 0;
-        figures.stepped = figures.stepped.min(limit);
+        figures.stepped.set(figures.stepped.get().min(limit));
 
         for block in walk(before.first) {
             // A page of one object can be given back alone, so a block can be
             // cut; but a regular block is as large as they all are.
             if P::ONE_OBJECT && (self.block_len..block.len()).contains(&left) {
                 let rest = block.cut(left - left % PAGE);
+                figures.committed.subtract(rest.len);
                 // SAFETY: whole pages of the source, which is one object, and
                 // nothing of them is handed out.
                 unsafe { source.give_back(Pages::from(rest)) };
             }
             if block.len() <= left {
                 left -= block.len();
-                figures.committed += block.len();
-                figures.blocks += 1;
                 chain.insert_regular(block);
                 chain.current = Some(block);
             } else {
+                figures.count_out(block.len());
                 // SAFETY: the run came from this source, and the arena forgets
                 // the block.
                 unsafe { source.give_back(Pages::from(block.end_of_use())) };
@@ -152,26 +147,18 @@ impl<P: PageSource> Arena<P> {
         for block in walk(before.dedicated) {
             if block.len() <= left {
                 left -= block.len();
-                figures.committed += block.len();
-                figures.blocks += 1;
                 chain.insert_dedicated(block);
                 chain.last_dedicated = Some(block);
             } else {
+                figures.count_out(block.len());
                 // SAFETY: as above.
                 unsafe { source.give_back(Pages::from(block.end_of_use())) };
             }
         }
         chain.last_dedicated = None;
 
-        figures.free_elsewhere = figures.capacity();
-        match chain.first {
-            Some(first) => {
-                figures.free_elsewhere -= first.capacity();
-                self.cursor.set(first.start());
-            }
-            None => self.cursor.set(NO_BLOCK),
-        }
-        self.figures.set(figures);
+        self.cursor
+            .set(chain.first.map_or(NO_BLOCK, |first| first.start()));
         self.chain.set(chain);
         self.set_limit();
     }

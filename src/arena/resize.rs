@@ -144,12 +144,16 @@ impl<P: PageSource> Arena<P> {
         }
         block.fill_to(end);
 
-        let mut figures = self.figures.get();
-        figures.committed += more;
-        figures.grows += usize::from(more > 0);
-        figures.used_elsewhere = figures.used_elsewhere + end - filled;
-        figures.tail_waste = figures.tail_waste + more + filled - end;
-        self.figures.set(figures);
+        let figures = &self.figures;
+        if more > 0 {
+            figures.committed.add(more);
+            figures.grows.tick();
+        }
+        let room = block.start().addr().get();
+        figures.used_elsewhere.subtract(filled - room);
+        figures.used_elsewhere.add(end - room);
+        figures.tail_waste.subtract(block.end() - more - filled);
+        figures.tail_waste.add(block.end() - end);
         self.set_limit();
         Some(dirty)
     }
@@ -165,12 +169,9 @@ impl<P: PageSource> Arena<P> {
         let mut chain = self.chain.get();
         chain.release_dedicated(block);
         self.chain.set(chain);
-        let mut figures = self.figures.get();
-        figures.released = figures.released.wrapping_add(1);
-        figures.used_elsewhere -= used;
-        figures.tail_waste -= block.capacity() - used;
-        figures.free_elsewhere += block.capacity();
-        self.figures.set(figures);
+        self.figures.released.tick();
+        self.figures.used_elsewhere.subtract(used);
+        self.figures.tail_waste.subtract(block.capacity() - used);
         self.set_limit();
     }
 

@@ -100,10 +100,7 @@ impl<P: PageSource> Arena<P> {
         {
             // SAFETY: the lease's promises.
             let block = unsafe { Block::new(run) };
-            let mut figures = self.figures.get();
-            figures.committed = run.len;
-            figures.blocks = 1;
-            self.figures.set(figures);
+            self.figures.count_in(run.len);
             let mut chain = Chain::EMPTY;
             chain.insert_regular(block);
             chain.current = Some(block);
@@ -115,14 +112,13 @@ impl<P: PageSource> Arena<P> {
 
     fn mark(&self) -> Mark {
         let chain = self.chain.get();
-        let figures = self.figures.get();
         Mark {
             cursor: self.cursor.get(),
             current: chain.current,
             last_dedicated: chain.last_dedicated,
-            used_elsewhere: figures.used_elsewhere,
-            tail_waste: figures.tail_waste,
-            released: figures.released,
+            used_elsewhere: self.figures.used_elsewhere.get(),
+            tail_waste: self.figures.tail_waste.get(),
+            released: self.figures.released.get(),
         }
     }
 
@@ -130,18 +126,11 @@ impl<P: PageSource> Arena<P> {
     /// the blocks know how far they are dirty.
     fn return_to(&self, mark: Mark) {
         let mut chain = self.chain.get();
-        let mut figures = self.figures.get();
         chain.current = mark.current;
         chain.last_dedicated = mark.last_dedicated;
-        figures.used_elsewhere = mark.used_elsewhere;
-        figures.tail_waste = mark.tail_waste;
-        // The room that is neither is free, apart from the current block's.
-        figures.free_elsewhere = figures.capacity()
-            - mark.used_elsewhere
-            - mark.tail_waste
-            - mark.current.map_or(0, Block::capacity);
         self.chain.set(chain);
-        self.figures.set(figures);
+        self.figures.used_elsewhere.set(mark.used_elsewhere);
+        self.figures.tail_waste.set(mark.tail_waste);
         self.cursor.set(mark.cursor);
         self.set_limit();
     }

@@ -1,49 +1,97 @@
 //! The figures of an arena, each defined where it is declared.
 
+use core::cell::Cell;
+
 use super::block::HEADER;
 
+/// A number that changes through a shared reference, by itself: as one value
+/// they would all be copied for each that changes.
+pub(super) struct Count(Cell<usize>);
+
+impl Count {
+    const fn new() -> Self {
+        Self(Cell::new(0))
+    }
+
+    pub(super) fn get(&self) -> usize {
+        self.0.get()
+    }
+
+    pub(super) fn set(&self, value: usize) {
+        self.0.set(value);
+    }
+
+    pub(super) fn add(&self, more: usize) {
+        self.set(self.get() + more);
+    }
+
+    pub(super) fn subtract(&self, less: usize) {
+        self.set(self.get() - less);
+    }
+
+    /// Adds one to what may start anew.
+    pub(super) fn tick(&self) {
+        self.set(self.get().wrapping_add(1));
+    }
+}
+
 /// What cannot be read off the cursor and the current block.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct Figures {
     /// Handed out of blocks other than the current one.
-    pub(super) used_elsewhere: usize,
+    pub(super) used_elsewhere: Count,
     /// Left over in blocks that are full.
-    pub(super) tail_waste: usize,
-    /// Room of blocks that are not in use.
-    pub(super) free_elsewhere: usize,
-    pub(super) committed: usize,
+    pub(super) tail_waste: Count,
+    pub(super) committed: Count,
     /// What was taken for small allocations, as far as it matters for the next
     /// step.
-    pub(super) stepped: usize,
-    pub(super) blocks: usize,
-    pub(super) resets: usize,
-    pub(super) grows: usize,
+    pub(super) stepped: Count,
+    pub(super) blocks: Count,
+    pub(super) resets: Count,
+    pub(super) grows: Count,
     /// Peak of the cycle before the last reset.
-    pub(super) last_peak: usize,
+    pub(super) last_peak: Count,
     /// Peak of this cycle, as far as the cursor went back from it.
-    pub(super) peak: usize,
+    pub(super) peak: Count,
     /// How many dedicated blocks were released before the reset.
-    pub(super) released: usize,
+    pub(super) released: Count,
 }
 
 impl Figures {
-    pub(super) const ZERO: Self = Self {
-        used_elsewhere: 0,
-        tail_waste: 0,
-        free_elsewhere: 0,
-        committed: 0,
-        stepped: 0,
-        blocks: 0,
-        resets: 0,
-        grows: 0,
-        last_peak: 0,
-        peak: 0,
-        released: 0,
-    };
+    pub(super) const fn new() -> Self {
+        Self {
+            used_elsewhere: Count::new(),
+            tail_waste: Count::new(),
+            committed: Count::new(),
+            stepped: Count::new(),
+            blocks: Count::new(),
+            resets: Count::new(),
+            grows: Count::new(),
+            last_peak: Count::new(),
+            peak: Count::new(),
+            released: Count::new(),
+        }
+    }
 
     /// What all blocks can hold together.
-    pub(super) const fn capacity(&self) -> usize {
-        self.committed - self.blocks * HEADER
+    pub(super) fn capacity(&self) -> usize {
+        self.committed.get() - self.blocks.get() * HEADER
+    }
+
+    /// Counts a block in.
+    pub(super) fn count_in(&self, bytes: usize) {
+        self.committed.add(bytes);
+        self.blocks.add(1);
+    }
+
+    /// Counts a block out.
+    pub(super) fn count_out(&self, bytes: usize) {
+        self.committed.subtract(bytes);
+        self.blocks.subtract(1);
+    }
+
+    /// Counts what was taken for small allocations, up to `largest`.
+    pub(super) fn step_by(&self, bytes: usize, largest: usize) {
+        self.stepped.set((self.stepped.get() + bytes).min(largest));
     }
 }
 

@@ -16,7 +16,7 @@ use core::ptr::NonNull;
 use std::format;
 use std::vec::Vec;
 
-use super::block::HEADER;
+use super::block::{Block, HEADER};
 use super::bump::PAGE;
 use super::pool::PagePool;
 use super::{AllocError, Arena, HeapPages, PageSource, Pages, Reset, Scrub};
@@ -214,6 +214,13 @@ fn assert_identities<P: PageSource>(arena: &Arena<P>) {
         "{usage:?}"
     );
     assert_eq!(usage.total_allocated, usage.committed - usage.overhead);
+    let chain = arena.chain.get();
+    let rest = |block: Block| block.end() - arena.cursor.get().addr().get();
+    let unused: usize = chain.unused().map(Block::capacity).sum();
+    assert_eq!(usage.free, unused + chain.current.map_or(0, rest));
+    let blocks = || chain.all();
+    assert_eq!(usage.blocks, blocks().count());
+    assert_eq!(usage.committed, blocks().map(Block::len).sum());
     assert_eq!(usage.overhead, usage.blocks * HEADER);
     assert_eq!(usage.used, arena.used());
     assert!(usage.peak_used >= usage.used);

@@ -248,7 +248,8 @@ fn requests_of_different_kinds_share_the_pages_of_the_largest() {
         if foreign {
             strip.disturb();
         }
-        for pages in 2..40 {
+        let most = if cfg!(miri) { 6 } else { 39 };
+        for pages in 2..=most {
             arena.reset();
             bytes(&arena, pages * PAGE);
             arena.reset();
@@ -258,9 +259,9 @@ fn requests_of_different_kinds_share_the_pages_of_the_largest() {
             let _: Vec<_> = (0..pages * 8).map(|_| bytes(&arena, 4_096)).collect();
             assert_identities(&arena);
         }
-        // The largest has 39 pages; a step is at most 16, and one page has the
-        // first block.
-        assert!(strip.pages() <= 39 + 16 + 3, "{} pages", strip.pages());
+        // A step is at most 16 pages, one has the first block, and one each may
+        // be somebody else's or a header's.
+        assert!(strip.pages() <= most + 16 + 3, "{} pages", strip.pages());
     }
 }
 
