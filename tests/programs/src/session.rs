@@ -1,5 +1,6 @@
 //! A run in progress: what is known of it, and the comparison with what is seen.
 
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -63,6 +64,8 @@ pub struct Session<'s> {
     pub expected: Vec<u32>,
     pub transcript: Transcript,
     pub last: Survey,
+    /// How many values were deferred in scopes that were forgotten.
+    never_dropped: usize,
     next: u32,
 }
 
@@ -78,6 +81,7 @@ impl<'s> Session<'s> {
             expected: Vec::new(),
             transcript: Transcript::default(),
             last: Survey::default(),
+            never_dropped: 0,
             next: 0,
         }
     }
@@ -185,9 +189,9 @@ impl<'s> Session<'s> {
         let forgotten = |model: &Model| model.outer == Some(arena);
         let mut gone = Vec::new();
         while let Some(index) = self.models.iter().position(forgotten) {
-            let id = self.models[index].id;
-            gone.extend(self.empty(id));
-            self.models.retain(|model| model.id != id);
+            let model = self.models.swap_remove(index);
+            self.never_dropped += model.deferred.len();
+            gone.extend(self.empty(model.id));
         }
         self.lives.retain(|live| {
             if live.arena == arena {
@@ -224,6 +228,20 @@ impl<'s> Session<'s> {
                 "{len} bytes at {start:#x} are not scrubbed ({scrub:?})"
             );
         }
+    }
+
+    /// The end of a run, of which no arena is left.
+    pub fn finish(self) -> Transcript {
+        assert_eq!(*self.log.borrow(), self.expected, "what was dropped");
+        assert_eq!(Rc::strong_count(&self.log), 1 + self.never_dropped);
+        for _ in 0..self.never_dropped {
+            // SAFETY: a value that holds the log was forgotten with its scope, and
+            // its memory is gone: it has not dropped its share, as was just
+            // counted, and nobody can. Else each would be a leak to whoever looks
+            // for leaks.
+            unsafe { Rc::decrement_strong_count(Rc::as_ptr(&self.log)) };
+        }
+        self.transcript
     }
 
     /// Compares what is seen after an operation with what is known.

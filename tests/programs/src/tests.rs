@@ -80,6 +80,8 @@ mod bytes {
     pub const RESERVE_1536: &[u8] = &[90, 0, 200, 99];
     pub const OPEN_RESERVE: &[u8] = &[79, 0];
     pub const RESET: &[u8] = &[80, 0];
+    pub const OPEN_SCOPE: &[u8] = &[63, 0];
+    pub const CLOSE_SCOPE: &[u8] = &[68, 0];
     pub const LAYOUT_8: &[u8] = &[0, 0, 8, 0];
     pub const LAYOUT_3584: &[u8] = &[0, 0, 103, 0];
 }
@@ -87,7 +89,7 @@ mod bytes {
 /// Programs made of bytes at random meet few of these.
 #[test]
 fn a_reserve_is_held_back_until_it_is_opened_and_again_after_a_reset() {
-    use bytes::{BUDGET_4096, LAYOUT_8, LAYOUT_3584, OPEN_RESERVE, RESERVE_1536, RESET};
+    use bytes::*;
     let set = [BUDGET_4096, RESERVE_1536, LAYOUT_8].concat();
     let failed = |rest: &[&[u8]]| {
         let program = [&set[..], &rest.concat()].concat();
@@ -98,6 +100,9 @@ fn a_reserve_is_held_back_until_it_is_opened_and_again_after_a_reset() {
     assert_eq!(failed(&[LAYOUT_3584]), 1);
     assert_eq!(failed(&[OPEN_RESERVE, LAYOUT_3584]), 0);
     assert_eq!(failed(&[OPEN_RESERVE, RESET, LAYOUT_3584]), 1);
+    // From within a scope, it is that of the arena around.
+    let in_scope = [OPEN_SCOPE, OPEN_RESERVE, CLOSE_SCOPE, LAYOUT_3584];
+    assert_eq!(failed(&in_scope), 0);
 }
 
 /// A box that was leaked comes back through a reference to its value, and to
