@@ -269,6 +269,35 @@ mod tests {
     }
 
     #[test]
+    fn a_joined_run_is_zero_only_if_all_of_it_is_and_after_a_scrub() {
+        for dirty in 0..3 {
+            for order in [[0, 1, 2], [2, 1, 0], [0, 2, 1], [1, 0, 2]] {
+                let memory = Memory::new(3);
+                let pool = PagePool::new();
+                for page in order {
+                    let mut run = memory.run(page, 1);
+                    run.zeroed = page != dirty;
+                    if !run.zeroed {
+                        // SAFETY: nobody's page yet.
+                        unsafe { run.start.write_bytes(0xEE, PAGE) };
+                    }
+                    give(&pool, run);
+                }
+                let whole = pool.take(3 * PAGE, 3 * PAGE).unwrap();
+                assert!(!whole.zeroed, "{dirty} in {order:?}");
+                give(&pool, whole);
+                assert_eq!(pool.scrub(), 3 * PAGE);
+                assert_eq!(pool.scrub(), 0);
+                let whole = pool.take(3 * PAGE, 3 * PAGE).unwrap();
+                assert!(whole.zeroed);
+                // SAFETY: just taken, and written to by `scrub`.
+                let bytes = unsafe { core::slice::from_raw_parts(whole.start.as_ptr(), whole.len) };
+                assert!(bytes == std::vec![0; whole.len]);
+            }
+        }
+    }
+
+    #[test]
     fn a_run_is_cut_from_its_start_and_a_hole_is_not_bridged() {
         let memory = Memory::new(5);
         let pool = PagePool::new();

@@ -81,9 +81,10 @@ impl<P: PageSource> Arena<P> {
             poison(&chain);
         }
 
-        // Most requests have one block, and nothing that moved its limit.
+        // Most requests have one block, and nothing that moved its limit: neither
+        // a budget nor a reserve, which may have come when the cursor was past it.
         let alone = chain.current == chain.first && chain.last_dedicated.is_none();
-        if alone && self.budget == usize::MAX && self.held_back.get() == self.reserve {
+        if alone && self.budget == usize::MAX && self.reserve == 0 {
             if let Some(first) = chain.first {
                 self.cursor.set(first.start());
             }

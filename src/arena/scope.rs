@@ -73,8 +73,9 @@ pub struct Scope<'a, P: PageSource = DefaultPages> {
 impl<P: PageSource> Arena<P> {
     /// Opens a scope. It ends when it is dropped.
     pub fn scope(&self) -> Scope<'_, P> {
-        // A whole block of the scope is then a whole block of the outer arena.
-        let block_len = self.block_len.saturating_sub(HEADER).max(LEAST_BLOCK);
+        // A whole block of the scope is what a whole block of the outer arena has
+        // room for.
+        let block_len = self.regular_room().max(LEAST_BLOCK);
         let lease = Lease {
             outer: NonNull::from(self),
             opened: self.mark(),

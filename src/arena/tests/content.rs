@@ -173,6 +173,31 @@ fn a_scrubbed_arena_gives_scrubbed_pages_back() {
 }
 
 #[test]
+fn scrubbing_reaches_what_went_back_and_nothing_of_another_arena() {
+    for limit in [0, 2 * PAGE] {
+        let strip = Strip::new(16);
+        let mut arena = Arena::with_source(&strip);
+        arena.set_scrub(Scrub::None);
+        arena.set_reset(Reset::Retain { limit });
+        for _ in 0..4 {
+            filled(&arena, 60_000, 0xEE);
+        }
+        arena.reset();
+        assert_eq!(arena.usage().committed, limit);
+        let other = Arena::with_source(&strip);
+        let others = filled(&other, 60_000, 1);
+        arena.scrub();
+        assert!(all_are(others, 1));
+        let pages = (&&strip).take(PAGE, PAGE).unwrap();
+        assert!(pages.zeroed);
+        // SAFETY: just taken.
+        assert!(all_are(&unsafe { left_at(pages.start, PAGE) }, 0));
+        // SAFETY: just taken.
+        unsafe { (&&strip).give_back(pages) };
+    }
+}
+
+#[test]
 fn zeroed_memory_is_zero_whatever_came_before_it() {
     // Every way in which bytes above the cursor can have been written to.
     for scrub in [Scrub::None, Scrub::Zero, Scrub::Poison] {

@@ -173,6 +173,44 @@ fn a_reserve_is_there_when_everything_else_is_gone() {
 }
 
 #[test]
+fn an_allocation_that_the_padding_here_would_put_over_the_budget_goes_elsewhere() {
+    // At the start of a block it takes 4,064 bytes of padding, and 4,088 here.
+    let strip = Strip::new(8);
+    let mut arena = Arena::with_source(&strip);
+    bytes(&arena, 4_072);
+    arena.set_budget(Some(4_072 + 4_064 + 62_000));
+    assert!(arena.alloc_layout(layout(62_000, 4_096)).is_ok());
+    assert_eq!(arena.used(), 4_072 + 4_064 + 62_000);
+    assert_identities(&arena);
+}
+
+#[test]
+fn a_block_of_its_own_grows_within_the_budget_only() {
+    let mut arena = Arena::new();
+    let at = bytes(&arena, 2 * PAGE);
+    arena.set_budget(Some(2 * PAGE + 8));
+    assert_eq!(arena.resize(at, 2 * PAGE, 2 * PAGE + 16), None);
+    assert!(arena.resize(at, 2 * PAGE, 2 * PAGE + 8).is_some());
+    assert_eq!(arena.used(), 2 * PAGE + 8);
+    assert_identities(&arena);
+}
+
+#[test]
+fn a_reserve_that_comes_too_late_for_one_request_is_there_in_the_next() {
+    let mut arena = Arena::new();
+    bytes(&arena, ROOM - 8);
+    arena.set_reserve(1_000);
+    arena.reset();
+    bytes(&arena, ROOM - 1_008);
+    let committed = arena.usage().committed;
+    bytes(&arena, 16);
+    assert!(
+        arena.usage().committed > committed,
+        "the reserve was handed out"
+    );
+}
+
+#[test]
 fn a_reserve_is_half_a_block_at_most() {
     let mut arena = Arena::new();
     arena.set_reserve(usize::MAX);

@@ -3,7 +3,6 @@
 
 mod content;
 mod limits;
-mod model;
 mod original;
 mod record;
 mod reuse;

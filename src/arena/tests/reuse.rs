@@ -170,6 +170,13 @@ fn what_a_large_allocation_took_does_not_become_the_step_of_small_ones() {
     bytes(&arena, 16 * PAGE);
     bytes(&arena, ROOM);
     assert_eq!(arena.usage().committed, (1 + 17 + 1) * PAGE);
+
+    let strip = Strip::new(64);
+    let arena = Arena::with_source(&strip);
+    bytes(&arena, 16);
+    bytes(&arena, 16 * PAGE);
+    bytes(&arena, ROOM);
+    assert_eq!(arena.usage().committed, (17 + 1) * PAGE);
 }
 
 #[test]

@@ -132,14 +132,17 @@ fn what_outlives_a_scope_costs_little_more_than_itself() {
 
 #[test]
 fn a_scope_takes_whole_blocks_of_the_arena_and_not_a_page_more() {
-    let arena = Arena::new();
-    let scope = arena.scope();
-    bytes(&scope, 8);
-    assert_eq!(arena.usage().committed, PAGE);
-    while scope.used() < 3 * PAGE {
-        bytes(&scope, 1_000);
+    for reserve in [0, 1_000] {
+        let mut arena = Arena::new();
+        arena.set_reserve(reserve);
+        let scope = arena.scope();
+        bytes(&scope, 8);
+        assert_eq!(arena.usage().committed, PAGE);
+        while scope.used() < 12 * PAGE {
+            bytes(&scope, 1_000);
+        }
+        assert_eq!(arena.usage().committed, 16 * PAGE);
     }
-    assert_eq!(arena.usage().committed, 4 * PAGE);
 }
 
 #[test]
@@ -162,6 +165,23 @@ fn a_scope_within_a_scope_has_what_the_budget_has_left() {
         ),
         "{error:?}"
     );
+}
+
+#[test]
+fn a_small_block_behind_the_current_one_does_not_stand_in_the_way() {
+    let arena = Arena::new();
+    let outer = arena.scope();
+    bytes(&outer, 400);
+    // From here on the scope's block cannot grow in place.
+    bytes(&arena, 8);
+    {
+        let inner = outer.scope();
+        bytes(&inner, 600);
+    }
+    let large = filled(&outer, 10_000, 1);
+    let small = filled(&outer, 500, 2);
+    assert!(all_are(large, 1) && all_are(small, 2));
+    assert_identities(&outer);
 }
 
 #[test]
@@ -234,8 +254,11 @@ fn what_the_outer_arena_hands_out_meanwhile_survives_the_scope() {
             assert!(all_are(inner, 2) && all_are(more, 4));
             meanwhile
         };
-        let after = filled(&arena, 300, 5);
-        assert!(all_are(before, 1) && all_are(meanwhile, 3) && all_are(after, 5));
+        for _ in 0..10 {
+            let after = filled(&arena, 40_000, 5);
+            assert!(all_are(after, 5));
+        }
+        assert!(all_are(before, 1) && all_are(meanwhile, 3));
         assert_identities(&arena);
         arena.reset();
         assert_eq!(arena.used(), 0);
