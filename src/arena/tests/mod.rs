@@ -1,5 +1,5 @@
-//! The arena against an oracle, against its predecessor's and its peers' faults,
-//! and against sources that fail.
+//! The arena against the faults of its predecessor and its peers, and against
+//! sources that fail. Random programs are in `tests/programs`.
 
 mod content;
 mod limits;
