@@ -1,9 +1,9 @@
 //! Programs of arena operations, run against an oracle that knows every byte.
 //!
 //! A program is a string of bytes, and every string of bytes is a program: a
-//! few bytes tell one operation ([`program`]). [`run`] performs them on an arena
+//! few bytes tell one operation (`program`). [`run`] performs them on an arena
 //! over any source of pages ([`Ground`]) and compares what it sees with what it
-//! knows after each one ([`session`]): where every live allocation lies and what
+//! knows after each one (`session`): where every live allocation lies and what
 //! is in it, which pages the source has handed out, what has to have been
 //! dropped, and what the arena says of itself. It panics at the first thing that
 //! is wrong, and returns a [`Transcript`] else, which is the same natively and in
