@@ -132,6 +132,17 @@ impl Block {
         unsafe { self.0.cast::<u8>().add(HEADER) }
     }
 
+    /// The byte at the address `at`, which lies in the room or right behind it.
+    ///
+    /// A pointer that comes back from whoever had an allocation may be good for
+    /// that allocation only, if it went through a box or a reference. This one
+    /// is good for the block.
+    pub(super) fn at(self, at: usize) -> NonNull<u8> {
+        let start = self.start();
+        // SAFETY: within the room, by the contract.
+        unsafe { start.add(at - start.addr().get()) }
+    }
+
     /// Address behind the room.
     pub(super) fn end(self) -> usize {
         self.0.addr().get() + self.len()

@@ -55,7 +55,8 @@ impl<P: PageSource> Arena<P> {
     ///
     /// # Errors
     /// As [`alloc_layout`](Self::alloc_layout), and [`AllocError::Format`] where
-    /// a value refuses to be formatted.
+    /// a value refuses to be formatted. What was written until then may stay in
+    /// use until the reset.
     ///
     /// ```
     /// let arena = lavandula::Arena::new();

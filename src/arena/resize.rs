@@ -24,9 +24,9 @@ impl<P: PageSource> Arena<P> {
     ) -> Result<Slot, AllocError> {
         if at.addr().get().is_multiple_of(new.align())
             && (self.is_last(at, old.size()) || self.chain.get().last_dedicated.is_some())
-            && let Some(dirty) = self.resize(at, old.size(), new.size())
+            && let Some(slot) = self.resize(at, old.size(), new.size())
         {
-            return Ok(Slot { start: at, dirty });
+            return Ok(slot);
         }
         let moved = self.alloc_slot(new)?;
         // SAFETY: both have `old.size()` bytes at least, and the new one was
@@ -45,7 +45,7 @@ impl<P: PageSource> Arena<P> {
             return;
         }
         if self.is_last(at, size) {
-            self.resize_last(at, 0);
+            self.resize_last(at.addr().get(), 0);
         } else if self.chain.get().last_dedicated.is_some() || self.scrub != Scrub::None {
             self.free_elsewhere(at, size);
         }
@@ -60,15 +60,14 @@ impl<P: PageSource> Arena<P> {
     }
 
     /// Moves the end of the allocation of `old` bytes at `at`, where it is the
-    /// last one or has a block of its own. Returns the address from which on the
-    /// block was zero, or `None` where it stays as it is. Does not end the use
-    /// of a dedicated block.
-    pub(super) fn resize(&self, at: NonNull<u8>, old: usize, new: usize) -> Option<usize> {
+    /// last one or has a block of its own. `None` where it stays as it is. Does
+    /// not end the use of a dedicated block.
+    pub(super) fn resize(&self, at: NonNull<u8>, old: usize, new: usize) -> Option<Slot> {
         if old == 0 {
             return None;
         }
         if self.is_last(at, old) {
-            return self.resize_last(at, new);
+            return self.resize_last(at.addr().get(), new);
         }
         if new == 0 {
             return None;
@@ -92,9 +91,8 @@ impl<P: PageSource> Arena<P> {
         end & !(MIN_ALIGN - 1) == self.cursor.get().addr().get()
     }
 
-    fn resize_last(&self, at: NonNull<u8>, new: usize) -> Option<usize> {
+    fn resize_last(&self, start: usize, new: usize) -> Option<Slot> {
         let current = self.chain.get().current?;
-        let start = at.addr().get();
         let cursor = self.cursor.get().addr().get();
         let place = || bump::place(start, self.limit.get(), new, MIN_ALIGN);
         let placed = place().or_else(|| {
@@ -104,25 +102,25 @@ impl<P: PageSource> Arena<P> {
         let dirty = current.dirty();
         if placed.end < cursor {
             self.note_peak();
-            // SAFETY: `placed.end` lies between `at` and the cursor.
-            let tail = unsafe { at.add(placed.end - start) };
-            self.overwrite(tail, cursor - placed.end);
+            self.overwrite(current.at(placed.end), cursor - placed.end);
             if self.scrub != Scrub::Zero {
                 current.dirty_to(cursor);
             }
         }
-        // SAFETY: `placed.end` lies in the current block, by the limit.
-        self.cursor.set(unsafe { at.add(placed.end - start) });
+        self.cursor.set(current.at(placed.end));
         if placed.end < cursor {
             // The limit is never below the cursor, so where the budget was
             // lowered beneath it, it may have to come down with it.
             self.set_limit();
         }
-        Some(dirty)
+        Some(Slot {
+            start: current.at(start),
+            dirty,
+        })
     }
 
     #[cold]
-    fn resize_dedicated(&self, block: Block, start: usize, new: usize) -> Option<usize> {
+    fn resize_dedicated(&self, block: Block, start: usize, new: usize) -> Option<Slot> {
         let filled = block.filled();
         let end = bump::round_up(new, MIN_ALIGN).and_then(|new| start.checked_add(new))?;
         if end.saturating_sub(filled) > self.remaining_budget() {
@@ -136,11 +134,7 @@ impl<P: PageSource> Arena<P> {
         let dirty = block.dirty();
         if end < filled {
             self.note_peak();
-            let room = block.start();
-            // SAFETY: `end` lies between the start of the allocation and its old
-            // end, both in the block's room.
-            let tail = unsafe { room.add(end - room.addr().get()) };
-            self.overwrite(tail, filled - end);
+            self.overwrite(block.at(end), filled - end);
         }
         block.fill_to(end);
 
@@ -155,7 +149,10 @@ impl<P: PageSource> Arena<P> {
         figures.tail_waste.subtract(block.end() - more - filled);
         figures.tail_waste.add(block.end() - end);
         self.set_limit();
-        Some(dirty)
+        Some(Slot {
+            start: block.at(start),
+            dirty,
+        })
     }
 
     /// Ends the use of a dedicated block, whose allocation nobody uses.

@@ -246,8 +246,8 @@ impl<P: PageSource> Lease<P> {
         let more = bump::round_up(self.worth_trying(needed, wanted), MIN_ALIGN)?;
         let whole = block.len().checked_add(more)?;
         let grow = || self.outer().resize(block.run_start(), block.len(), whole);
-        let dirty = self.lending(grow)?;
-        Some((more, dirty.min(block.end() + more)))
+        let grown = self.lending(grow)?;
+        Some((more, grown.dirty.min(block.end() + more)))
     }
 
     /// Whether what is lent is an arena's with pages of its own. What a scope of

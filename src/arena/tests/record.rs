@@ -64,6 +64,27 @@ mod allocators {
         assert!(all_are(again, 2));
     }
 
+    /// The same for a pointer that went through a box, and so is good for the
+    /// box's value only: what lies behind it is handed out next.
+    #[test]
+    fn a_box_that_comes_back_makes_room_for_more_than_it_had() {
+        use allocator_api2::boxed::Box;
+
+        let arena = Arena::new();
+        let leaked: *mut u64 = Box::leak(Box::new_in(1, &arena));
+        // SAFETY: leaked just now, from this arena.
+        drop(unsafe { Box::from_raw_in(leaked, &arena) });
+        assert_eq!(arena.alloc_slice_copy(&[7_u8; 100]).unwrap()[99], 7);
+
+        let zeroed = NonNull::from(arena.calloc(1, 64).unwrap()).cast::<u8>();
+        // SAFETY: handed out with this layout; only the new one is used then.
+        unsafe {
+            let grown = (&arena).grow(zeroed, layout(64, 8), layout(4_096, 8));
+            grown.unwrap().cast::<u8>().write_bytes(1, 4_096);
+        }
+        assert!(all_are(filled(&arena, 100, 2), 2));
+    }
+
     /// bumpalo 3.15: shrinking copied an allocation over itself. Ours stays
     /// where it is, whether it is the last one or not.
     #[test]

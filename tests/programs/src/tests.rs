@@ -109,10 +109,6 @@ fn a_reserve_is_held_back_until_it_is_opened_and_again_after_a_reset() {
 /// nothing behind it. What the arena hands out afterwards must not be derived
 /// from that.
 #[test]
-#[cfg_attr(
-    miri,
-    ignore = "Stacked Borrows objects: the cursor takes the pointer it is given"
-)]
 fn a_box_that_was_leaked_and_comes_back_leaves_the_room_behind_it_usable() {
     let arena = lavandula::Arena::new();
     let leaked: *mut u64 = Box::leak(Box::new_in(1, &arena));
