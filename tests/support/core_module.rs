@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+use lavandula_host::build::{Target, add_target};
 
 /// Builds the guest in this folder of `tests/guests` and returns its module.
 ///
@@ -14,7 +14,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// Where it does not build: nothing can be tested then.
 #[track_caller]
 pub fn core_module(guest: &str, features: &[&str]) -> PathBuf {
-    add_target();
+    add_target(Target::Unknown, false).unwrap_or_else(|error| panic!("{error}"));
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/guests")
         .join(guest)
@@ -25,7 +25,7 @@ pub fn core_module(guest: &str, features: &[&str]) -> PathBuf {
         .args(["--message-format", "json-render-diagnostics"])
         .arg("--manifest-path")
         .arg(&manifest)
-        .args(["--target", TARGET])
+        .args(["--target", Target::Unknown.as_str()])
         .args(["--features", &features.join(",")])
         // The profile of the library's own builds for a host, which keeps names
         // and is the same whatever the workspace's says of release builds.
@@ -58,24 +58,4 @@ pub fn core_module(guest: &str, features: &[&str]) -> PathBuf {
         })
         .next_back();
     module.unwrap_or_else(|| panic!("cargo named no module of {guest}"))
-}
-
-/// Adds the target through rustup where the compiler does not have it, as the
-/// host's own build does.
-fn add_target() {
-    let libraries = Command::new("rustc")
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output()
-        .expect("rustc runs");
-    if Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).is_dir() {
-        return;
-    }
-    eprintln!("adding the target {TARGET} with rustup");
-    let added = Command::new("rustup")
-        .args(["target", "add", TARGET])
-        .status();
-    assert!(
-        added.is_ok_and(|status| status.success()),
-        "the target {TARGET} is missing: `rustup target add {TARGET}`"
-    );
 }
