@@ -3,7 +3,7 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::block::{Block, HEADER};
+use super::block::{Block, HEADER, Run};
 use super::bump::{self, MIN_ALIGN, PAGE};
 use super::chain::Chain;
 use super::{AllocError, Arena, PageSource, Pages, Source};
@@ -238,14 +238,8 @@ impl<P: PageSource> Arena<P> {
                 };
                 let needed = bump::whole_pages(needed)?;
                 let wanted = bump::whole_pages(wanted)?;
-                let pages = source.take_behind(&run, needed, wanted)?;
-                let start = pages.start.addr().get();
-                let dirty = if pages.zeroed {
-                    start
-                } else {
-                    start + pages.len
-                };
-                (pages.len, dirty)
+                let added = Run::from(source.take_behind(&run, needed, wanted)?);
+                (added.len, added.dirty)
             }
             Source::Outer(lease) => lease.extend(block, needed, wanted)?,
         };
