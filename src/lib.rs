@@ -111,7 +111,8 @@
 //!   panics. Useful by itself, natively and in WebAssembly.
 //! - [`Context`], [`Request`], [`Response`]: thin and borrowed from the arena.
 //! - [`Invocation`]: the life of one invocation, which resets the arena.
-//! - [`InvocationHeap`] (feature `std`): the global allocator to go with it.
+//! - [`InvocationHeap`] (feature `std`): the global allocator that makes the
+//!   arena hold everything of a request, and [`persist`] for what it does not.
 //!
 //! # Features
 //!
@@ -134,7 +135,15 @@ mod component;
 #[cfg(feature = "std")]
 mod heap;
 mod http;
+#[cfg(target_arch = "wasm32")]
+mod image;
+#[cfg(target_arch = "wasm32")]
+mod instance;
 mod invocation;
+#[cfg(any(target_arch = "wasm32", test))]
+mod persistent;
+#[cfg(any(target_arch = "wasm32", test))]
+mod span;
 
 #[cfg(not(target_family = "wasm"))]
 pub use arena::HeapPages;
@@ -145,7 +154,7 @@ pub use arena::{
     Reset, Scope, Scrub, Usage,
 };
 #[cfg(feature = "std")]
-pub use heap::InvocationHeap;
+pub use heap::{InvocationHeap, persist};
 pub use http::{Body, Context, Header, Headers, IntoResponse, Request, Response};
 pub use invocation::{Invocation, StateError};
 
@@ -158,7 +167,9 @@ struct Readme;
 #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::component::{Handler, edge};
+    #[cfg(target_os = "wasi")]
+    pub use crate::component::sbrk;
+    pub use crate::component::{Handler, cabi_realloc, edge, rewind, seal};
 }
 
 /// Puts one handler function behind both doors of a component.
@@ -168,9 +179,36 @@ pub mod __private {
 /// is one as well. Use it once, at the top level of a crate that is built with
 /// `lavandula build`. In a native build it checks the function's type and
 /// exports nothing, so that the crate's own tests run natively.
+///
+/// A second function, a `fn()`, does what is to be done once, before the first
+/// request: compile expressions, parse a configuration, warm up a table. With
+/// [`InvocationHeap`] what it builds is a part of the image that every rewind puts
+/// back, and a host that prepares instances ahead of need has it done by then.
+///
+/// ```
+/// use std::sync::OnceLock;
+/// use lavandula::{Context, Request, Response};
+///
+/// static GREETINGS: OnceLock<Vec<String>> = OnceLock::new();
+///
+/// fn prepare() {
+///     GREETINGS.get_or_init(|| ["Hello", "Salut"].map(String::from).to_vec());
+/// }
+///
+/// fn greet<'a>(_: &'a Context, _: Request<'a>) -> Response<'a> {
+///     let greetings = GREETINGS.get().map_or(&[][..], Vec::as_slice);
+///     Response::ok(greetings.join(", "), "text/plain")
+/// }
+///
+/// lavandula::export!(greet, initialise = prepare);
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! export {
     ($handler:path) => {
+        $crate::export!($handler, initialise = || ());
+    };
+    ($handler:path, initialise = $initialise:expr $(,)?) => {
         const _: () = {
             #[allow(dead_code)]
             fn answer<'a>(
@@ -180,11 +218,21 @@ macro_rules! export {
                 $crate::IntoResponse::into_response($handler(cx, request))
             }
 
+            #[allow(dead_code)]
+            fn initialise() {
+                let initialise: fn() = $initialise;
+                initialise();
+            }
+
             #[cfg(target_arch = "wasm32")]
             struct Exported;
 
             #[cfg(target_arch = "wasm32")]
             impl $crate::__private::Handler for Exported {
+                fn initialise() {
+                    initialise();
+                }
+
                 fn handle<'a>(
                     cx: &'a $crate::Context,
                     request: $crate::Request<'a>,
@@ -195,6 +243,36 @@ macro_rules! export {
 
             #[cfg(target_arch = "wasm32")]
     $crate::__private::edge::export!(Exported with_types_in $crate::__private::edge);
+
+            #[cfg(target_arch = "wasm32")]
+            #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#seal")]
+            extern "C" fn seal() -> *const u8 {
+                $crate::__private::seal::<Exported>()
+            }
+
+            #[cfg(target_arch = "wasm32")]
+            #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#rewind")]
+            extern "C" fn rewind() -> *const u8 {
+                $crate::__private::rewind()
+            }
+
+            #[cfg(target_arch = "wasm32")]
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn cabi_realloc(
+                old: *mut u8,
+                old_len: usize,
+                align: usize,
+                new_len: usize,
+            ) -> *mut u8 {
+                // SAFETY: what the canonical ABI promises.
+                unsafe { $crate::__private::cabi_realloc(old, old_len, align, new_len) }
+            }
+
+            #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
+            #[unsafe(no_mangle)]
+            extern "C" fn sbrk(increment: isize) -> *mut u8 {
+                $crate::__private::sbrk(increment)
+            }
         };
     };
 }

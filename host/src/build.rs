@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use cargo_metadata::{Message, Metadata, MetadataCommand, Package};
 use serde::Deserialize;
 
-use crate::program;
+use crate::{border, program};
 
 /// Shadow stack of a built handler, in bytes: one page. Small, because a rewind
 /// clears it; a handler that recurses deeply asks for more.
@@ -277,7 +277,8 @@ impl Build {
             path: module.clone(),
             error,
         })?;
-        let component = componentize(&package, bytes)?;
+        let mut component = componentize(&package, bytes)?;
+        border::write(&mut component);
         let output = match &self.output {
             Some(path) => path.clone(),
             None => metadata

@@ -36,6 +36,7 @@ pub mod inspect;
 pub mod sandbox;
 
 mod body;
+mod border;
 mod call;
 mod config;
 mod engine;

@@ -196,7 +196,7 @@ impl<P: PageSource> Arena<P> {
     /// The fast path for any layout. Where the alignment is a constant, as in
     /// slices and strings, it has nine operations.
     #[inline(always)]
-    pub(super) fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
+    pub(crate) fn bump(&self, layout: Layout) -> Option<NonNull<u8>> {
         let cursor = self.cursor.get();
         let at = cursor.addr().get();
         let placed = bump::place(at, self.limit.get(), layout.size(), layout.align())?;

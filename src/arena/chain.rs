@@ -45,7 +45,7 @@ impl Chain {
     }
 
     /// Every block.
-    pub(super) fn all(&self) -> impl Iterator<Item = Block> + use<> {
+    pub(super) fn all(&self) -> impl Iterator<Item = Block> + Clone + use<> {
         walk(self.first).chain(walk(self.dedicated))
     }
 
@@ -147,7 +147,7 @@ impl Chain {
 
 /// The blocks from `first` on. A block that an iteration has returned may be
 /// ended before the next.
-pub(super) fn walk(first: Option<Block>) -> impl Iterator<Item = Block> {
+pub(super) fn walk(first: Option<Block>) -> impl Iterator<Item = Block> + Clone {
     let mut at = first;
     iter::from_fn(move || {
         let block = at?;

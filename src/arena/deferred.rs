@@ -77,13 +77,20 @@ impl<P: PageSource> Arena<P> {
     }
 
     /// Drops what was deferred, also where one of them panics.
-    pub(super) fn drop_deferred(&mut self) {
+    ///
+    /// By shared reference, since what is dropped may allocate and free, and the
+    /// arena may be what the global allocator works with.
+    ///
+    /// # Safety
+    /// Nobody uses the values any longer.
+    pub(crate) unsafe fn drop_deferred(&self) {
         /// Goes on where a panic left off.
-        struct Rest<'a, P: PageSource>(&'a mut Arena<P>);
+        struct Rest<'a, P: PageSource>(&'a Arena<P>);
 
         impl<P: PageSource> Drop for Rest<'_, P> {
             fn drop(&mut self) {
-                self.0.drop_deferred();
+                // SAFETY: by the contract of the function around it.
+                unsafe { self.0.drop_deferred() };
             }
         }
 
@@ -93,8 +100,8 @@ impl<P: PageSource> Arena<P> {
             let Deferred { before, drop_value } = unsafe { entry.read() };
             self.deferred.set(before);
             let rest = Rest(self);
-            // SAFETY: taken from the list, so this is the only call; `&mut self`
-            // leaves no reference to the value.
+            // SAFETY: taken from the list, so this is the only call, and by the
+            // contract nobody uses the value.
             unsafe { drop_value(entry) };
             core::mem::forget(rest);
         }

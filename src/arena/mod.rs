@@ -27,19 +27,22 @@
 //!   it grows in place, or the next one is entered, or one is taken.
 //! - `resize`: what grows, shrinks and is freed before the reset. `reset`: the
 //!   end of a request. `scope`: the end of a part of it.
-//! - `buffer`, `owned`, `deferred`, `allocator`: what lives in an arena.
+//! - `buffer`, `owned`, `deferred`, `allocator`: what lives in an arena. `adopt`: what
+//!   the arena of an instance needs besides.
 
+#[cfg(any(target_arch = "wasm32", test))]
+mod adopt;
 mod allocate;
 #[cfg(feature = "allocator-api2")]
 mod allocator;
 mod block;
 mod buffer;
-mod bump;
+pub(crate) mod bump;
 mod chain;
 mod deferred;
 mod error;
 #[cfg(target_arch = "wasm32")]
-mod linear;
+pub(crate) mod linear;
 mod owned;
 mod pages;
 mod policy;
@@ -363,7 +366,7 @@ impl<P: PageSource> Arena<P> {
     ///
     /// # Errors
     /// [`AllocError::OutOfMemory`] where the source has no pages.
-    pub fn prepare(&mut self) -> Result<(), AllocError> {
+    pub fn prepare(&self) -> Result<(), AllocError> {
         match self.chain.get().current {
             Some(_) => Ok(()),
             None => self.enter_next_block(Layout::new::<u64>()),

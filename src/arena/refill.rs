@@ -9,8 +9,8 @@ use super::chain::Chain;
 use super::{AllocError, Arena, PageSource, Pages, Source};
 
 /// What an allocation got.
-pub(super) struct Slot {
-    pub(super) start: NonNull<u8>,
+pub(crate) struct Slot {
+    pub(crate) start: NonNull<u8>,
     /// Address from which on the block was zero when this was placed.
     pub(super) dirty: usize,
 }
@@ -31,7 +31,7 @@ fn room_for(layout: Layout) -> Option<usize> {
 /// `memory.grow` small, each of which costs a host with pooled instances two
 /// system calls; the cap keeps what is taken in vain small. Large allocations
 /// have no say in it.
-const LARGEST_STEP: usize = 1 << 20;
+pub(super) const LARGEST_STEP: usize = 1 << 20;
 
 /// Bytes of the blocks that a scope begins with.
 pub(super) const LEAST_BLOCK: usize = 512;

@@ -17,7 +17,8 @@ impl<P: PageSource> Arena<P> {
     /// otherwise; what becomes of the bytes is up to
     /// [`set_scrub`](Self::set_scrub).
     pub fn reset(&mut self) {
-        self.drop_deferred();
+        // SAFETY: `&mut self` leaves no reference to the values.
+        unsafe { self.drop_deferred() };
         self.rewind();
         if let (Reset::Retain { limit }, Source::Pages(source)) = (self.reset, &self.source) {
             self.retain(limit, source);
@@ -207,7 +208,8 @@ impl<P: PageSource> Arena<P> {
         }
 
         let rest = GiveBack(self);
-        rest.0.drop_deferred();
+        // SAFETY: as in `reset`.
+        unsafe { rest.0.drop_deferred() };
     }
 }
 

@@ -16,7 +16,7 @@ impl<P: PageSource> Arena<P> {
     /// `at` was handed out by this arena for `old` since the last reset, or
     /// `old` has no size; `new` is no smaller. The old memory must not be used
     /// afterwards.
-    pub(super) unsafe fn grow_slot(
+    pub(crate) unsafe fn grow_slot(
         &self,
         at: NonNull<u8>,
         old: Layout,
@@ -40,7 +40,7 @@ impl<P: PageSource> Arena<P> {
     /// longer: at once where it is the last one or has a block of its own, else
     /// at the reset.
     #[inline]
-    pub(super) fn free(&self, at: NonNull<u8>, size: usize) {
+    pub(crate) fn free(&self, at: NonNull<u8>, size: usize) {
         if size == 0 {
             return;
         }
@@ -62,7 +62,7 @@ impl<P: PageSource> Arena<P> {
     /// Moves the end of the allocation of `old` bytes at `at`, where it is the
     /// last one or has a block of its own. `None` where it stays as it is. Does
     /// not end the use of a dedicated block.
-    pub(super) fn resize(&self, at: NonNull<u8>, old: usize, new: usize) -> Option<Slot> {
+    pub(crate) fn resize(&self, at: NonNull<u8>, old: usize, new: usize) -> Option<Slot> {
         if old == 0 {
             return None;
         }
@@ -80,7 +80,7 @@ impl<P: PageSource> Arena<P> {
     /// `at`, which is not zero. Then it lies in the current block: no other ends
     /// where that one has its header or what it handed out.
     #[inline(always)]
-    fn is_last(&self, at: NonNull<u8>, size: usize) -> bool {
+    pub(crate) fn is_last(&self, at: NonNull<u8>, size: usize) -> bool {
         // An allocation does not reach past the end of the address space, and
         // its padding belongs to it.
         let end = at

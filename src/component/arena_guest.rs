@@ -7,14 +7,14 @@ compile_error!(
 );
 
 use alloc::rc::Rc;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::cell::RefCell;
 use core::slice;
 
-use super::instance;
-use crate::{AllocError, Arena, Usage};
+use crate::image::zero_stack_below;
+use crate::{AllocError, Arena, StateError, Usage, instance};
 
 #[allow(clippy::undocumented_unsafe_blocks, reason = "generated")]
 mod bindings {
@@ -28,7 +28,35 @@ mod bindings {
 use bindings::exports::lavandula::arena::types::{self, Address, Error};
 use bindings::exports::lavandula::arena::{arenas, invocation};
 
-super::wit_conversions!(bindings::exports::lavandula::arena::types);
+super::wit_usage!(bindings::exports::lavandula::arena::types);
+
+impl From<AllocError> for Error {
+    fn from(error: AllocError) -> Self {
+        match error {
+            AllocError::OutOfMemory { requested } => Self::OutOfMemory(requested as u64),
+            AllocError::Budget {
+                requested,
+                remaining,
+            } => Self::Budget(types::BudgetExceeded {
+                requested: requested as u64,
+                remaining: remaining as u64,
+            }),
+            AllocError::Layout => Self::Layout,
+            AllocError::BlockSize => Self::BlockSize,
+            // Nothing behind these interfaces formats.
+            AllocError::Format => Self::State(error.to_string()),
+        }
+    }
+}
+
+impl From<StateError> for Error {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Memory(error) => error.into(),
+            other => Self::State(other.to_string()),
+        }
+    }
+}
 
 struct Guest;
 
@@ -165,7 +193,7 @@ impl arenas::Guest for Guest {
 /// them all at once.
 impl invocation::Guest for Guest {
     fn seal() -> Result<(), Error> {
-        Ok(instance::seal()?)
+        Ok(instance::seal(|| {})?)
     }
 
     fn rewind() -> Result<(), Error> {
@@ -173,7 +201,13 @@ impl invocation::Guest for Guest {
         for arena in LIVE.0.borrow().iter() {
             clear(&mut arena.borrow_mut());
         }
+        zero_stack_below();
         Ok(())
+    }
+
+    fn image_store() -> Vec<invocation::Region> {
+        // Which arenas there are is the host's affair, and stays.
+        Vec::new()
     }
 
     fn usage() -> types::Usage {

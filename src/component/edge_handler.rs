@@ -1,9 +1,13 @@
 //! The world `edge-handler`: what `export!` exports, for any [`Handler`].
 
-use super::instance;
-use crate::{Context, Request, Response};
+use alloc::vec::Vec;
+
+use crate::{Context, Request, Response, instance};
 
 /// Bindings for the world `edge-handler`, with its `export!` macro.
+///
+/// Without `seal` and `rewind`: what is generated for a function keeps its result
+/// among the statics, which they put back. They are in `invocation.rs`.
 #[allow(missing_docs, reason = "generated from the WIT, which has the docs")]
 #[allow(clippy::undocumented_unsafe_blocks, reason = "generated")]
 pub mod edge {
@@ -12,30 +16,36 @@ pub mod edge {
         world: "edge-handler",
         pub_export_macro: true,
         generate_all,
+        runtime_path: "crate::component::rt",
+        skip: ["seal", "rewind"],
     });
 }
 
 use edge::exports::lavandula::arena::invocation;
 use edge::exports::lavandula::arena::types;
 
-super::wit_conversions!(edge::exports::lavandula::arena::types);
+super::wit_usage!(edge::exports::lavandula::arena::types);
 
-/// The one function behind all doors. `export!` implements it.
+/// The one function behind all doors, and what comes before it. `export!`
+/// implements it.
 pub trait Handler: 'static {
+    /// Is called once, before the first request.
+    fn initialise();
+
     /// Answers one request.
     fn handle<'a>(cx: &'a Context, request: Request<'a>) -> Response<'a>;
 }
 
 impl<T: Handler> invocation::Guest for T {
-    fn seal() -> Result<(), types::Error> {
-        Ok(instance::seal()?)
-    }
-
-    fn rewind() -> Result<(), types::Error> {
-        Ok(instance::rewind()?)
-    }
-
     fn usage() -> types::Usage {
         instance::usage().into()
+    }
+
+    fn image_store() -> Vec<invocation::Region> {
+        let region = |span: crate::span::Span| invocation::Region {
+            at: span.start as u32,
+            len: span.len() as u32,
+        };
+        instance::image_store().map(region).collect()
     }
 }

@@ -2,13 +2,12 @@
 
 use super::edge_handler::Handler;
 use super::edge_handler::edge::exports::lavandula::arena::handler as wit;
-use super::instance;
 use crate::http::headers_in;
-use crate::{AllocError, Arena, IntoResponse, Request, Response};
+use crate::{AllocError, Arena, IntoResponse, Request, Response, instance};
 
 impl<T: Handler> wit::Guest for T {
     fn handle(request: wit::Request) -> wit::Response {
-        let answer = instance::run(|cx| match copy(cx.arena(), request) {
+        let answer = instance::run(T::initialise, |cx| match copy(cx.arena(), request) {
             Ok(request) => lower(T::handle(cx, request)),
             Err(error) => lower(error.into_response()),
         });

@@ -8,9 +8,8 @@ use super::edge_handler::edge::wasi::http::types::{
     Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 use super::edge_handler::edge::wasi::io::streams::{OutputStream, StreamError};
-use super::instance;
 use crate::http::headers_in;
-use crate::{AllocError, Arena, IntoResponse, Request, Response};
+use crate::{AllocError, Arena, IntoResponse, Request, Response, instance};
 
 /// Bytes asked of the request's stream at a time.
 const CHUNK: u64 = 64 * 1024;
@@ -23,7 +22,7 @@ impl<T: Handler> incoming_handler::Guest for T {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         // `out` is used exactly once, in the closure or after it.
         let mut out = Some(out);
-        let ran = instance::run(|cx| {
+        let ran = instance::run(T::initialise, |cx| {
             let response = match receive(cx.arena(), request) {
                 Ok(request) => T::handle(cx, request),
                 Err(error) => error.into_response(),

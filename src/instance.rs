@@ -1,0 +1,309 @@
+//! What there is one of in each WebAssembly instance: the invocation's memory,
+//! the heap for what outlives it, and the image of both.
+//!
+//! Everything here is single-threaded, as WebAssembly without atomics is, and at
+//! the outermost level of the instance when it takes something back: a component
+//! is not entered while it runs.
+
+use core::alloc::Layout;
+use core::cell::{Cell, UnsafeCell};
+
+use crate::arena::linear;
+use crate::image::{Image, zero_stack_below};
+use crate::persistent::Persistent;
+use crate::span::Span;
+use crate::{Arena, Context, Invocation, LinearMemory, Pages, StateError, Usage};
+
+/// Where the global allocator takes memory from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// From the invocation's arena.
+    Arena,
+    /// From the persistent heap, until the first request comes.
+    UntilRequest,
+    /// From the persistent heap, whatever comes.
+    Persistent,
+}
+
+/// All but [`PERSISTENT`] of it: what a rewind works with and does not put back.
+pub(crate) struct Instance {
+    invocation: Invocation,
+    place: Cell<Place>,
+    constructed: Cell<bool>,
+    image: Cell<Option<Image>>,
+    /// What `seal` and `rewind` answer to the host. It must not lie among what
+    /// they put back.
+    reply: UnsafeCell<Reply>,
+}
+
+// SAFETY: without atomics, which `LinearMemory` refuses, an instance runs on one
+// thread.
+unsafe impl Sync for Instance {}
+
+static INSTANCE: Instance = Instance {
+    invocation: Invocation::new(),
+    place: Cell::new(Place::UntilRequest),
+    constructed: Cell::new(false),
+    image: Cell::new(None),
+    reply: UnsafeCell::new(Reply::OK),
+};
+
+/// A part of the image, so that what is allocated from it later on is forgotten.
+struct Lasting(Persistent<LinearMemory>);
+
+// SAFETY: as above.
+unsafe impl Sync for Lasting {}
+
+static PERSISTENT: Lasting = Lasting(Persistent::new(LinearMemory));
+
+/// The heap for what outlives invocations.
+pub(crate) fn persistent() -> &'static Persistent<LinearMemory> {
+    &PERSISTENT.0
+}
+
+/// The arena of the invocation.
+#[inline(always)]
+pub(crate) fn arena() -> &'static Arena {
+    INSTANCE.invocation.arena()
+}
+
+#[inline(always)]
+pub(crate) fn place() -> Place {
+    INSTANCE.place.get()
+}
+
+/// Gives the arena its first block, where it has none: the global allocator has
+/// one ready.
+///
+/// # Safety
+/// As for [`Arena::adopt`].
+#[cold]
+pub(crate) unsafe fn provide(pages: Pages) {
+    // SAFETY: by the contract. The arena is a static with the default policy.
+    unsafe { arena().adopt(pages) };
+}
+
+/// Runs `act` with the global allocator at another place.
+pub(crate) fn allocating_from<R>(place: Place, act: impl FnOnce() -> R) -> R {
+    /// Sets it back also where `act` panics.
+    struct Before(Place);
+
+    impl Drop for Before {
+        fn drop(&mut self) {
+            INSTANCE.place.set(self.0);
+        }
+    }
+
+    let _before = Before(INSTANCE.place.replace(place));
+    act()
+}
+
+/// The host is about to put something into the instance: the first of a request,
+/// unless one is being received or answered, or initialisation asked for it.
+pub(crate) fn receive() {
+    if INSTANCE.place.get() == Place::Persistent {
+        return;
+    }
+    if INSTANCE.invocation.is_due() {
+        // SAFETY: the host calls in from the outermost level, with numbers only,
+        // and no frame below has anything of memory.
+        unsafe { take_back() };
+        zero_stack_below();
+    }
+    INSTANCE.invocation.receive();
+    INSTANCE.place.set(Place::Arena);
+}
+
+/// Runs the static constructors once. What they allocate is there to stay.
+pub(crate) fn construct(constructors: impl FnOnce()) {
+    if !INSTANCE.constructed.replace(true) {
+        allocating_from(Place::Persistent, constructors);
+    }
+}
+
+/// Answers one request with the instance's arena. Where nobody did so before, it
+/// is initialised, sealed, or rewound first.
+pub(crate) fn run<R>(
+    initialise: fn(),
+    answer: impl FnOnce(&Context) -> R,
+) -> Result<R, StateError> {
+    let invocation = &INSTANCE.invocation;
+    if invocation.is_due() {
+        // Nothing was received by way of memory.
+        // SAFETY: called by the door at the outermost level, which has only
+        // numbers so far.
+        unsafe { take_back() };
+        zero_stack_below();
+    }
+    invocation.enter()?;
+    INSTANCE.place.set(Place::Arena);
+    if !invocation.is_sealed() {
+        allocating_from(Place::Persistent, initialise);
+        take_image()?;
+    }
+    let result = answer(invocation.context());
+    // SAFETY: `answer` has returned, and its result cannot borrow from the
+    // context, whose lifetime it does not know.
+    unsafe { invocation.leave() };
+    Ok(result)
+}
+
+/// Ends initialisation.
+pub(crate) fn seal(initialise: fn()) -> Result<(), StateError> {
+    INSTANCE.invocation.may_seal()?;
+    allocating_from(Place::Persistent, initialise);
+    INSTANCE.place.set(Place::Arena);
+    take_image()?;
+    // Whether the global allocator works with the arena was tried in it.
+    // SAFETY: no request was received, so nobody uses it.
+    unsafe { INSTANCE.invocation.clear() };
+    Ok(())
+}
+
+/// Takes back what requests have left, all but the stack.
+pub(crate) fn rewind() -> Result<(), StateError> {
+    INSTANCE.invocation.may_rewind()?;
+    // SAFETY: a host calls this at the outermost level, and nothing of memory is
+    // used between here and there.
+    unsafe { take_back() };
+    Ok(())
+}
+
+/// The figures of the arena that requests use.
+pub(crate) fn usage() -> Usage {
+    // SAFETY: a host that asks for the figures is done with the answer.
+    unsafe { INSTANCE.invocation.settle() };
+    INSTANCE.invocation.usage()
+}
+
+/// What a rewind leaves as it is, which is what it works with. Nothing where there
+/// is no image.
+pub(crate) fn image_store() -> impl Iterator<Item = Span> {
+    let image = INSTANCE.image.get();
+    let spans = image.map(|image| {
+        [
+            Span::of_static(&INSTANCE),
+            linear::bookkeeping(),
+            image.store(),
+        ]
+    });
+    spans.into_iter().flatten()
+}
+
+/// Takes the image, where the global allocator is one that knows how to live with
+/// it. Without it a rewind is about the arena and the stack, and what others
+/// allocated stays.
+fn take_image() -> Result<(), StateError> {
+    let invocation = &INSTANCE.invocation;
+    if allocates_from_arena() {
+        let rest = PERSISTENT.0.leave_rest();
+        let image = Image::take(invocation.arena(), [Span::of_static(&INSTANCE), rest])?;
+        INSTANCE.image.set(Some(image));
+    } else {
+        invocation.arena().prepare()?;
+    }
+    invocation.set_sealed();
+    Ok(())
+}
+
+/// Whether the global allocator is an `InvocationHeap`: by what it does.
+fn allocates_from_arena() -> bool {
+    if cfg!(feature = "arena-guest") {
+        return false;
+    }
+    let layout = Layout::new::<u64>();
+    // SAFETY: the layout has a size, and what comes is freed with it.
+    unsafe {
+        // The compiler may leave out an allocation that nobody looks at.
+        let at = core::hint::black_box(alloc::alloc::alloc(layout));
+        let Some(place) = core::ptr::NonNull::new(at) else {
+            return false;
+        };
+        let ours = arena().is_last(place, layout.size());
+        alloc::alloc::dealloc(at, layout);
+        ours
+    }
+}
+
+/// Takes back everything since the seal, but for the stack.
+///
+/// # Safety
+/// As for [`Image::put_back`].
+unsafe fn take_back() {
+    // SAFETY: by the contract nobody uses what the arena handed out.
+    unsafe { INSTANCE.invocation.clear() };
+    if let Some(image) = INSTANCE.image.get() {
+        // SAFETY: by the contract, and it was just cleared. Nobody else has the
+        // arena: nothing runs but this.
+        unsafe { image.put_back(INSTANCE.invocation.arena_mut()) };
+    }
+}
+
+/// The result of a call without a value, as the canonical ABI has it in memory:
+/// `result<_, error>` of `lavandula:arena/types`.
+#[repr(C)]
+pub(crate) struct Reply {
+    is_error: u8,
+    error: Error,
+}
+
+#[repr(C, align(8))]
+struct Error {
+    case: u8,
+    /// Of `out-of-memory` and `budget`: numbers. Of `state`: address and length.
+    payload: [u64; 2],
+}
+
+impl Reply {
+    const OK: Self = Self {
+        is_error: 0,
+        error: Error {
+            case: 0,
+            payload: [0; 2],
+        },
+    };
+}
+
+/// Puts the result where the host finds it, and returns where that is.
+pub(crate) fn reply(result: Result<(), StateError>) {
+    let reply = match result {
+        Ok(()) => Reply::OK,
+        Err(error) => Reply {
+            is_error: 1,
+            error: Error::from(error),
+        },
+    };
+    // SAFETY: one thread, and nobody has a reference.
+    unsafe { INSTANCE.reply.get().write(reply) };
+}
+
+/// Where the host finds it.
+pub(crate) fn reply_place() -> *const Reply {
+    INSTANCE.reply.get()
+}
+
+impl From<StateError> for Error {
+    fn from(error: StateError) -> Self {
+        use crate::AllocError;
+        let (case, payload) = match (error, error.text()) {
+            (StateError::Memory(AllocError::OutOfMemory { requested }), _) => {
+                (0, [requested as u64, 0])
+            }
+            (
+                StateError::Memory(AllocError::Budget {
+                    requested,
+                    remaining,
+                }),
+                _,
+            ) => (1, [requested as u64, remaining as u64]),
+            (StateError::Memory(_), _) => (2, [0; 2]),
+            (_, text) => {
+                let text = text.unwrap_or_default();
+                let at = text.as_ptr().expose_provenance() as u64;
+                // Two words of 32 bits, the lower one first.
+                (5, [at | (text.len() as u64) << 32, 0])
+            }
+        };
+        Self { case, payload }
+    }
+}
