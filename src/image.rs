@@ -125,13 +125,14 @@ impl Image {
             false => Span::EMPTY,
         };
         let mut free = FreePages::new()?;
-        for (start, len) in arena.runs().filter(|(start, _)| *start >= heap.start) {
+        for run in arena.runs().filter(|run| run.start >= heap.start) {
             // In use by the request that waits for this seal, and free when it was
             // taken back.
-            free.add(Span::new(start, start + len)).ok_or(none(len))?;
+            free.add(run).ok_or(none(run.len()))?;
         }
-        let first = arena.runs().find(|(start, _)| *start < heap.start);
-        let first = first.map_or(Span::EMPTY, |(start, len)| Span::new(start, start + len));
+        let mut runs = arena.runs();
+        let first = runs.find(|run| run.start < heap.start);
+        let first = first.unwrap_or(Span::EMPTY);
 
         let stack = Span::new(
             address(&raw const __stack_low),
@@ -202,15 +203,10 @@ impl Image {
     pub(crate) unsafe fn put_back(&self, arena: &mut Arena) {
         // The arena's own blocks are zero by now, but for their headers. The rest
         // of what was handed out may be anybody's.
-        let blocks = || {
-            arena
-                .runs()
-                .map(|(start, len)| Span::new(start, start + len))
-        };
         let clear = |handed_out: Span| {
             // SAFETY: pages that nobody had at the seal, or only the arena, and
             // that nobody has from now on.
-            gaps(handed_out, blocks(), |span| unsafe { zero(span) });
+            gaps(handed_out, arena.runs(), |span| unsafe { zero(span) });
         };
         let now = linear::free();
         clear(Span::new(self.end, end_of_memory()));

@@ -190,6 +190,13 @@ pub(crate) fn image_store() -> impl Iterator<Item = Span> {
     spans.into_iter().flatten()
 }
 
+/// Where the blocks of the arena lie that requests use.
+pub(crate) fn blocks() -> impl Iterator<Item = Span> {
+    // SAFETY: as in `usage`.
+    unsafe { INSTANCE.invocation.settle() };
+    arena().runs()
+}
+
 /// Takes the image, where the global allocator is one that knows how to live with
 /// it. Without it a rewind is about the arena and the stack, and what others
 /// allocated stays.

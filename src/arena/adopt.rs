@@ -5,6 +5,7 @@ use super::block::{Block, Run};
 use super::chain::Chain;
 use super::refill::LARGEST_STEP;
 use super::{Arena, PageSource, Pages};
+use crate::span::Span;
 
 impl<P: PageSource> Arena<P> {
     /// Makes `pages` the first block, where the arena has none.
@@ -55,10 +56,13 @@ impl<P: PageSource> Arena<P> {
         self.set_limit();
     }
 
-    /// Where the blocks lie: address and length of each.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = (usize, usize)> + Clone + use<P> {
+    /// Where the blocks lie.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Span> + Clone + use<P> {
         let blocks = self.chain.get().all();
-        blocks.map(|block| (block.run_start().expose_provenance().get(), block.len()))
+        blocks.map(|block| {
+            let start = block.run_start().expose_provenance().get();
+            Span::new(start, start + block.len())
+        })
     }
 
     /// Whether the byte at the address `at` lies in a block.

@@ -210,6 +210,18 @@ impl invocation::Guest for Guest {
         Vec::new()
     }
 
+    fn blocks() -> Vec<invocation::Region> {
+        let region = |span: crate::span::Span| invocation::Region {
+            at: span.start as u32,
+            len: span.len() as u32,
+        };
+        let arenas = LIVE.0.borrow();
+        arenas
+            .iter()
+            .flat_map(|arena| arena.borrow().runs().map(region))
+            .collect()
+    }
+
     fn usage() -> types::Usage {
         // The sums over all arenas keep the identities that each one has.
         let mut sum = Usage::default();

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::span::Span;
 use crate::{Context, Request, Response, instance};
 
 /// Bindings for the world `edge-handler`, with its `export!` macro.
@@ -42,10 +43,22 @@ impl<T: Handler> invocation::Guest for T {
     }
 
     fn image_store() -> Vec<invocation::Region> {
-        let region = |span: crate::span::Span| invocation::Region {
+        instance::image_store()
+            .map(invocation::Region::from)
+            .collect()
+    }
+
+    fn blocks() -> Vec<invocation::Region> {
+        instance::blocks().map(invocation::Region::from).collect()
+    }
+}
+
+impl From<Span> for invocation::Region {
+    fn from(span: Span) -> Self {
+        // Memory of 32 bits: it fits.
+        Self {
             at: span.start as u32,
             len: span.len() as u32,
-        };
-        instance::image_store().map(region).collect()
+        }
     }
 }
