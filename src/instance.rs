@@ -5,8 +5,9 @@
 //! the outermost level of the instance when it takes something back: a component
 //! is not entered while it runs.
 
+use alloc::vec::Vec;
 use core::alloc::Layout;
-use core::cell::{Cell, UnsafeCell};
+use core::cell::{Cell, OnceCell, UnsafeCell};
 
 use crate::arena::linear;
 use crate::image::{Image, zero_stack_below};
@@ -30,7 +31,9 @@ pub(crate) struct Instance {
     invocation: Invocation,
     place: Cell<Place>,
     constructed: Cell<bool>,
-    image: Cell<Option<Image>>,
+    /// There is one where the global allocator is an `InvocationHeap`, from the
+    /// seal on.
+    image: OnceCell<Image>,
     /// What `seal` and `rewind` answer to the host. It must not lie among what
     /// they put back.
     reply: UnsafeCell<Reply>,
@@ -44,7 +47,7 @@ static INSTANCE: Instance = Instance {
     invocation: Invocation::new(),
     place: Cell::new(Place::UntilRequest),
     constructed: Cell::new(false),
-    image: Cell::new(None),
+    image: OnceCell::new(),
     reply: UnsafeCell::new(Reply::OK),
 };
 
@@ -179,8 +182,7 @@ pub(crate) fn usage() -> Usage {
 /// What a rewind leaves as it is, which is what it works with. Nothing where there
 /// is no image.
 pub(crate) fn image_store() -> impl Iterator<Item = Span> {
-    let image = INSTANCE.image.get();
-    let spans = image.map(|image| {
+    let spans = INSTANCE.image.get().map(|image| {
         [
             Span::of_static(&INSTANCE),
             linear::bookkeeping(),
@@ -188,6 +190,28 @@ pub(crate) fn image_store() -> impl Iterator<Item = Span> {
         ]
     });
     spans.into_iter().flatten()
+}
+
+/// Whether all of a request lies in the arena, what the host put there included,
+/// and nothing of it is freed one by one. It may be told within [`run`].
+pub(crate) fn holds_everything() -> bool {
+    INSTANCE.image.get().is_some()
+}
+
+/// The bytes as a vector, without a copy where that is possible.
+pub(crate) fn into_vec(bytes: &[u8]) -> Vec<u8> {
+    if !holds_everything() || bytes.is_empty() {
+        return bytes.to_vec();
+    }
+    let start = bytes.as_ptr().cast_mut();
+    // SAFETY: the global allocator is an `InvocationHeap`, and a request is being
+    // answered. Whatever address it is asked to free then, it does nothing but
+    // take back what the arena handed out last, or a large block of its own, if
+    // the bytes are that. Wherever they lie, in the arena, in the persistent heap
+    // or among the statics, they stay as they are until the host has read them:
+    // the handler, which has lent them, has returned. The caller only reads the
+    // vector, whose capacity is its length.
+    unsafe { Vec::from_raw_parts(start, bytes.len(), bytes.len()) }
 }
 
 /// Where the blocks of the arena lie that requests use.
@@ -205,7 +229,8 @@ fn take_image() -> Result<(), StateError> {
     if allocates_from_arena() {
         let rest = PERSISTENT.0.leave_rest();
         let image = Image::take(invocation.arena(), [Span::of_static(&INSTANCE), rest])?;
-        INSTANCE.image.set(Some(image));
+        // Sealed once, so there is none.
+        let _ = INSTANCE.image.set(image);
     } else {
         invocation.arena().prepare()?;
     }

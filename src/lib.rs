@@ -124,6 +124,10 @@
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![warn(missing_docs)]
+#![cfg_attr(
+    feature = "arena-guest",
+    allow(dead_code, reason = "the component of the arena alone has no handler")
+)]
 
 extern crate alloc;
 #[cfg(feature = "std")]

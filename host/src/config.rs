@@ -1,6 +1,7 @@
 //! Every limit and default of the host, with its unit and its reason.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 const KIB: usize = 1024;
@@ -60,6 +61,41 @@ impl Limits {
             .max(self.max_memory)
             .saturating_add(self.max_header_bytes)
             .saturating_add(MIB)
+    }
+}
+
+/// What keeps one request from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// A new instance for each request. The security boundary is the engine's.
+    #[default]
+    Instance,
+    /// An instance answers one request after another, and is rewound after each:
+    /// all of its memory is put back to what it was before the first. At the first
+    /// doubt it is dropped. For components that keep an image of themselves, which
+    /// are those with `lavandula::InvocationHeap`; others get a new instance for
+    /// each request.
+    Rewind(Reuse),
+}
+
+/// How far an instance is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reuse {
+    /// Requests that an instance answers before it is dropped all the same, so
+    /// that nothing lasts for ever that nobody has thought of. 1000.
+    pub requests: NonZeroU32,
+    /// Bytes of linear memory that an instance may have and be kept: what grew for
+    /// one large request stays, since linear memory cannot shrink. 8 MiB.
+    pub memory: usize,
+}
+
+impl Default for Reuse {
+    fn default() -> Self {
+        const REQUESTS: NonZeroU32 = NonZeroU32::new(1000).expect("it is not zero");
+        Self {
+            requests: REQUESTS,
+            memory: 8 * MIB,
+        }
     }
 }
 

@@ -3,22 +3,24 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 
 use crate::check::{self, CheckError, Plan, Report};
-use crate::config::Limits;
+use crate::config::{Isolation, Limits, Reuse};
 use crate::engine;
 use crate::failure::Failure;
 use crate::limits::MemoryUse;
+use crate::metrics::Metrics;
 use crate::program::{Door, LoadError, Program};
 use crate::response::size;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Ready, Retirement, Sandbox, Unready, Used};
 
-/// A loaded component that answers requests, each in a fresh instance.
+/// A loaded component that answers requests: each in a fresh instance, or in one
+/// that was rewound, as [`Isolation`] says.
 ///
 /// Clones are cheap and share everything. No socket is involved, so a handler's
 /// own tests can use it as it is:
@@ -56,6 +58,17 @@ struct Loaded {
     bytes: Vec<u8>,
     program: Program,
     limits: Limits,
+    isolation: Isolation,
+    /// Instances that wait for a request, the last used one last: it is the one
+    /// whose memory is in the caches.
+    idle: Mutex<Vec<Sandbox<Ready>>>,
+    metrics: Metrics,
+}
+
+impl Loaded {
+    fn idle(&self) -> MutexGuard<'_, Vec<Sandbox<Ready>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What became of one request.
@@ -79,7 +92,7 @@ impl Host {
     }
 
     /// Answers one request, in an instance that nobody used before and nobody
-    /// will use after.
+    /// will use after, unless [`HostBuilder::isolation`] says otherwise.
     ///
     /// Needs a tokio runtime whose timer is enabled. Dropping the future ends
     /// the guest. More than [`Limits::max_in_flight`] requests at a time fail
@@ -90,6 +103,7 @@ impl Host {
             Ok(()) => self.run(request).await,
             Err(failure) => (Err(failure), MemoryUse::default()),
         };
+        self.0.metrics.request(result.as_ref().err());
         let door = self.door();
         match result {
             Ok(response) => Outcome {
@@ -140,13 +154,85 @@ impl Host {
     }
 
     async fn run(&self, request: Request<Bytes>) -> (Result<Response<Bytes>, Failure>, MemoryUse) {
-        match Sandbox::new(&self.0.program, &self.0.limits).await {
-            Ok(sandbox) => {
-                let (result, used) = sandbox.call(request).await;
-                (result, used.retire())
-            }
-            Err(unready) => (Err(unready.failure), unready.memory),
+        let idle = self.0.idle().pop();
+        let ready = match (idle, self.0.isolation) {
+            (Some(sandbox), _) => Ok(sandbox),
+            (None, Isolation::Instance) => self.fresh().await,
+            (None, Isolation::Rewind(_)) => self.prepared().await,
+        };
+        let sandbox = match ready {
+            Ok(sandbox) => sandbox,
+            Err(unready) => return (Err(unready.failure), unready.memory),
+        };
+        let (result, used) = sandbox.call(request).await;
+        let memory = used.memory();
+        match self.0.isolation {
+            Isolation::Instance => drop(used.retire()),
+            Isolation::Rewind(reuse) => self.use_again(used, &reuse).await,
         }
+        (result, memory)
+    }
+
+    async fn fresh(&self) -> Result<Sandbox<Ready>, Unready> {
+        let sandbox = Sandbox::new(&self.0.program, &self.0.limits).await?;
+        self.0.metrics.created();
+        Ok(sandbox)
+    }
+
+    async fn prepared(&self) -> Result<Sandbox<Ready>, Unready> {
+        self.fresh().await?.prepare().await
+    }
+
+    /// Rewinds an instance, and keeps it if that went well.
+    async fn use_again(&self, used: Sandbox<Used>, reuse: &Reuse) {
+        match used.rewind(reuse).await {
+            Ok(ready) => {
+                self.0.metrics.rewound();
+                self.0.idle().push(ready);
+            }
+            Err(why) => self.tell(&why),
+        }
+    }
+
+    fn tell(&self, why: &Retirement) {
+        self.0.metrics.retired(why);
+        let reason = why.label();
+        if why.is_expected() {
+            tracing::debug!(reason, "instance retired: {why}");
+        } else {
+            let cause = std::error::Error::source(why).map(|cause| format!("{cause}"));
+            tracing::warn!(reason, cause, "instance retired: {why}");
+        }
+    }
+
+    /// Makes instances ready ahead of the requests, so that `instances` wait for
+    /// one. What a handler does once, before its first request, is done by then.
+    ///
+    /// With [`Isolation::Rewind`] they go on from request to request. Else each is
+    /// good for one, and those that come after the last are made when they are
+    /// needed.
+    ///
+    /// # Errors
+    /// [`Failure`] where an instance does not come to be, or cannot be rewound
+    /// although it should: the component keeps no image of itself.
+    pub async fn prepare(&self, instances: usize) -> Result<(), Failure> {
+        while self.0.idle().len() < instances {
+            let sandbox = self.prepared().await.map_err(|unready| unready.failure)?;
+            if self.0.isolation != Isolation::Instance && !sandbox.rewinds() {
+                return Err(Failure::Invocation {
+                    call: "rewind",
+                    why: Retirement::NoImage.to_string(),
+                });
+            }
+            self.0.idle().push(sandbox);
+        }
+        Ok(())
+    }
+
+    /// What was counted so far, in the text format of Prometheus: requests by
+    /// outcome, instances made, rewound, and retired by reason.
+    pub fn metrics(&self) -> String {
+        self.0.metrics.encode()
     }
 
     /// Refuses what no instance should be started for.
@@ -188,9 +274,28 @@ impl Host {
 pub struct HostBuilder {
     limits: Limits,
     door: Option<Door>,
+    isolation: Isolation,
 }
 
 impl HostBuilder {
+    /// What keeps requests apart: a new instance for each where nothing is said.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lavandula_host::{Host, Isolation, Reuse};
+    ///
+    /// let host = Host::builder()
+    ///     .isolation(Isolation::Rewind(Reuse::default()))
+    ///     .load("handler.wasm")?;
+    /// host.prepare(4).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
     /// Bytes of linear memory that a request may have in all.
     pub fn max_memory(mut self, bytes: usize) -> Self {
         self.limits.max_memory = bytes;
@@ -242,6 +347,9 @@ impl HostBuilder {
             bytes: bytes.to_vec(),
             program,
             limits: self.limits,
+            isolation: self.isolation,
+            idle: Mutex::default(),
+            metrics: Metrics::new(),
         })))
     }
 }

@@ -19,6 +19,7 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, WasiHttpView};
 
 use crate::bindings::handler::exports::lavandula::arena::handler as fast;
+use crate::bindings::invocation::exports::lavandula::arena::invocation::Region;
 use crate::bindings::invocation::lavandula::arena::types::{Error as GuestError, Usage};
 use crate::body::{Pieces, TooLarge};
 use crate::call::{Phase, explain, until};
@@ -179,6 +180,21 @@ impl Guest {
         self.granted("rewind", called)
     }
 
+    /// Calls `invocation.rewind`, and then `invocation.usage` to see what came of
+    /// it.
+    pub(crate) async fn rewind_and_look(&mut self) -> Result<Usage, Failure> {
+        let deadline = self.store.data().deadline;
+        let guest = required(&self.invocation, "rewind")?.lavandula_arena_invocation();
+        let store = &mut self.store;
+        let calls = async {
+            let rewound = guest.call_rewind(&mut *store).await?;
+            let usage = guest.call_usage(&mut *store).await?;
+            Ok(rewound.map(|()| usage))
+        };
+        let called = until(deadline, calls).await;
+        self.granted("rewind", called)
+    }
+
     /// Calls `invocation.usage`, where the guest has it.
     pub(crate) async fn usage(&mut self) -> Result<Option<Usage>, Failure> {
         let deadline = self.store.data().deadline;
@@ -193,13 +209,25 @@ impl Guest {
         }
     }
 
-    fn granted(
+    /// Calls `invocation.image-store`: where the guest keeps the image that a
+    /// rewind puts back. Empty where it keeps none.
+    pub(crate) async fn image_store(&mut self) -> Result<Vec<Region>, Failure> {
+        let deadline = self.store.data().deadline;
+        let Some(guest) = &self.invocation else {
+            return Ok(Vec::new());
+        };
+        let guest = guest.lavandula_arena_invocation();
+        let called = until(deadline, guest.call_image_store(&mut self.store)).await;
+        called.map_err(|error| self.explain(error))
+    }
+
+    fn granted<T>(
         &self,
         call: &'static str,
-        called: wasmtime::Result<Result<(), GuestError>>,
-    ) -> Result<(), Failure> {
+        called: wasmtime::Result<Result<T, GuestError>>,
+    ) -> Result<T, Failure> {
         match called {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(Failure::Invocation {
                 call,
                 why: error.to_string(),

@@ -24,7 +24,8 @@
 //! An instance serves one request, as a type: see [`sandbox`]. Its memory comes
 //! from a pool of slots and goes back there; the slot is put back, by the
 //! kernel or by copying, to what the component's image says before anybody else
-//! gets it.
+//! gets it. With [`Isolation::Rewind`] an instance goes on to the next request
+//! after a rewind that the host found clean.
 
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![warn(missing_docs)]
@@ -46,6 +47,7 @@ mod guest_log;
 mod host;
 mod invoke;
 mod limits;
+mod metrics;
 mod pace;
 mod program;
 mod response;
@@ -54,7 +56,7 @@ mod state;
 #[cfg(test)]
 mod testing;
 
-pub use config::{Limits, ServerConfig};
+pub use config::{Isolation, Limits, Reuse, ServerConfig};
 pub use failure::{BadResponse, ERROR_HEADER, Failure};
 pub use host::{Host, HostBuilder, Outcome};
 pub use limits::MemoryUse;

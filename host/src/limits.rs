@@ -14,7 +14,8 @@ use crate::config::Limits;
 /// over all memories of its instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MemoryUse {
-    /// What the instance had when its instantiation ended.
+    /// What the instance had when its instantiation ended, or, where it was used
+    /// before, when the request began.
     pub initial: usize,
     /// The most it had. Linear memory never shrinks, so this is `current`
     /// unless the figures were taken from a running total.
@@ -63,6 +64,17 @@ impl MemoryLedger {
     pub(crate) fn instantiated(&mut self) {
         self.phase = Phase::Live;
         self.use_.initial = self.use_.current;
+    }
+
+    /// Begins the figures of another request in the same instance.
+    pub(crate) fn begin(&mut self) {
+        let current = self.use_.current;
+        self.use_ = MemoryUse {
+            initial: current,
+            peak: current,
+            current,
+            ..MemoryUse::default()
+        };
     }
 
     /// The figures so far.
@@ -191,6 +203,27 @@ mod tests {
             denied: 0,
         };
         assert_eq!(ledger.memory_use(), expected);
+    }
+
+    #[test]
+    fn another_request_begins_with_what_there_is_and_no_more() {
+        let mut ledger = ledger(4);
+        assert!(grow(&mut ledger, 0, 1));
+        ledger.instantiated();
+        assert!(grow(&mut ledger, 1, 3));
+        assert!(!grow(&mut ledger, 3, 9));
+        ledger.begin();
+        let expected = MemoryUse {
+            initial: 3 * PAGE,
+            peak: 3 * PAGE,
+            current: 3 * PAGE,
+            grows: 0,
+            denied: 0,
+        };
+        assert_eq!(ledger.memory_use(), expected);
+        // The limit is one for the instance all the same.
+        assert!(!grow(&mut ledger, 3, 5));
+        assert!(grow(&mut ledger, 3, 4));
     }
 
     #[test]

@@ -22,20 +22,32 @@
 //! sandbox.call(request).await; // use of moved value: `sandbox`
 //! # }
 //! ```
+//!
+//! What makes a used sandbox a ready one again is a rewind that the host found
+//! clean, and nothing else:
+//!
+//! ```text
+//!        call              rewind
+//! Ready ──────► Used ─────────────────► Ready
+//!   ▲             │ retire   └ in doubt ► Retired, and the instance is gone
+//!   └ new, prepare└────────► gone
+//! ```
 
+use std::fmt;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
 use http::{Request, Response};
+use thiserror::Error;
 
-use crate::config::Limits;
+use crate::config::{Limits, Reuse};
 use crate::failure::Failure;
 use crate::guest_log::GuestOutput;
 use crate::limits::MemoryUse;
 use crate::program::{Door, Guest, Program, Refused};
 use crate::state::State;
 
-/// A sandbox that was not called yet.
+/// A sandbox that was not called, or of whose call nothing is left.
 #[derive(Debug)]
 pub enum Ready {}
 
@@ -47,7 +59,35 @@ pub enum Used {}
 pub struct Sandbox<Life> {
     guest: Guest,
     door: Door,
+    clock: Clock,
+    /// What the instance had when it was sealed. None where it cannot be rewound.
+    sealed: Option<Sealed>,
+    /// Requests that it has answered.
+    served: u32,
+    /// Whether the last call was answered by the guest.
+    answered: Answered,
     life: PhantomData<fn() -> Life>,
+}
+
+/// Whether the time of the next request runs already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    /// Since the instance was made.
+    Running,
+    /// From the call on.
+    Stopped,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answered {
+    Yes,
+    No,
+}
+
+/// What a rewind has to lead back to, as far as it is not the guest's memory.
+#[derive(Clone, Copy, Debug)]
+struct Sealed {
+    resources: usize,
 }
 
 impl Sandbox<Ready> {
@@ -61,8 +101,48 @@ impl Sandbox<Ready> {
         Ok(Self {
             guest,
             door: program.door(),
+            clock: Clock::Running,
+            sealed: None,
+            served: 0,
+            answered: Answered::No,
             life: PhantomData,
         })
+    }
+
+    /// The same, initialised: what the first request would have to do is done
+    /// before it comes. Its time begins with the call.
+    ///
+    /// Initialisation, and the image that a rewind puts back, are the business of
+    /// `lavandula:arena/invocation`. A component without it has nothing to prepare.
+    pub async fn prepare(mut self) -> Result<Self, Unready> {
+        match self.seal().await {
+            Ok(sealed) => {
+                self.sealed = sealed;
+                self.clock = Clock::Stopped;
+                Ok(self)
+            }
+            Err(failure) => Err(Unready {
+                failure,
+                memory: self.guest.memory_use(),
+            }),
+        }
+    }
+
+    async fn seal(&mut self) -> Result<Option<Sealed>, Failure> {
+        if self.guest.invocation.is_none() {
+            return Ok(None);
+        }
+        self.guest.seal().await?;
+        let image = self.guest.image_store().await?;
+        let resources = self.guest.store.data_mut().resources();
+        // Asking for it has left something in the arena.
+        self.guest.rewind().await?;
+        Ok((!image.is_empty()).then_some(Sealed { resources }))
+    }
+
+    /// Whether it can be rewound after its call.
+    pub fn rewinds(&self) -> bool {
+        self.sealed.is_some()
     }
 
     /// The one call.
@@ -70,11 +150,17 @@ impl Sandbox<Ready> {
         mut self,
         request: Request<Bytes>,
     ) -> (Result<Response<Bytes>, Failure>, Sandbox<Used>) {
+        if self.clock == Clock::Stopped {
+            self.guest.store.data_mut().begin();
+        }
         let result = self.guest.handle(self.door, request).await;
         let used = Sandbox {
-            guest: self.guest,
-            door: self.door,
-            life: PhantomData,
+            answered: match result {
+                Ok(_) => Answered::Yes,
+                Err(_) => Answered::No,
+            },
+            served: self.served.saturating_add(1),
+            ..self.into_next()
         };
         (result, used)
     }
@@ -83,16 +169,180 @@ impl Sandbox<Ready> {
 impl Sandbox<Used> {
     /// Gives the instance back to the pool and says what its memory did.
     pub fn retire(self) -> MemoryUse {
+        self.memory()
+    }
+
+    /// What its memory did in the call.
+    pub fn memory(&self) -> MemoryUse {
         self.guest.memory_use()
+    }
+
+    /// Makes it ready for another request: the guest puts its memory back, and the
+    /// host looks whether everything else is as it was when the guest was sealed.
+    ///
+    /// # Errors
+    /// [`Retirement`], with which the instance is gone: for whatever is not as it
+    /// should be, and where it has served long enough.
+    pub async fn rewind(mut self, reuse: &Reuse) -> Result<Sandbox<Ready>, Retirement> {
+        let before = self.memory();
+        let sealed = self.may_go_on(reuse)?;
+        self.guest.store.data_mut().begin();
+        let usage = self.guest.rewind_and_look().await;
+        let usage = usage.map_err(Retirement::Refused)?;
+        if usage.used != 0 {
+            return Err(Retirement::InUse { bytes: usage.used });
+        }
+        let after = self.memory();
+        if after.current != before.current || after.denied > 0 {
+            return Err(Retirement::Memory {
+                bytes: after.current,
+                limit: before.current,
+            });
+        }
+        self.same_resources(sealed)?;
+        Ok(Sandbox {
+            clock: Clock::Stopped,
+            ..self.into_next()
+        })
+    }
+
+    /// Whether a rewind is worth it.
+    fn may_go_on(&mut self, reuse: &Reuse) -> Result<Sealed, Retirement> {
+        let Some(sealed) = self.sealed else {
+            return Err(Retirement::NoImage);
+        };
+        if self.answered == Answered::No {
+            return Err(Retirement::Failed);
+        }
+        let memory = self.memory();
+        if memory.denied > 0 {
+            return Err(Retirement::Denied);
+        }
+        if memory.current > reuse.memory {
+            return Err(Retirement::Memory {
+                bytes: memory.current,
+                limit: reuse.memory,
+            });
+        }
+        if self.served >= reuse.requests.get() {
+            return Err(Retirement::Served {
+                requests: self.served,
+            });
+        }
+        // The handles of a request die with it. After the rewind the guest would
+        // not know of those that do not.
+        self.same_resources(sealed)?;
+        Ok(sealed)
+    }
+
+    fn same_resources(&mut self, sealed: Sealed) -> Result<(), Retirement> {
+        match self.guest.store.data_mut().resources() {
+            now if now == sealed.resources => Ok(()),
+            now => Err(Retirement::Resources {
+                sealed: sealed.resources,
+                now,
+            }),
+        }
     }
 }
 
-impl<Life> std::fmt::Debug for Sandbox<Life> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<Life> Sandbox<Life> {
+    /// The same in another part of its life.
+    fn into_next<Next>(self) -> Sandbox<Next> {
+        Sandbox {
+            guest: self.guest,
+            door: self.door,
+            clock: self.clock,
+            sealed: self.sealed,
+            served: self.served,
+            answered: self.answered,
+            life: PhantomData,
+        }
+    }
+}
+
+impl<Life> fmt::Debug for Sandbox<Life> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox")
             .field("door", &self.door)
+            .field("served", &self.served)
             .field("memory", &self.guest.memory_use())
             .finish_non_exhaustive()
+    }
+}
+
+/// Why an instance was not used again.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Retirement {
+    /// Its last request failed: it trapped, ran out of time, or gave no valid
+    /// answer. Nothing is known of its state.
+    #[error("its request failed")]
+    Failed,
+    /// It was denied memory, and does not know that there was none to come.
+    #[error("it was denied memory; raise the memory limit or make the handler use less")]
+    Denied,
+    /// It keeps no image, so that a rewind would leave its statics as they are.
+    #[error(
+        "it keeps no image of itself; make `lavandula::InvocationHeap` its global allocator, or          serve it with instance isolation"
+    )]
+    NoImage,
+    /// It has answered as many requests as it may.
+    #[error("it has answered {requests} requests, as many as it may")]
+    Served {
+        /// How many.
+        requests: u32,
+    },
+    /// Its memory has more bytes than an instance may have to be kept.
+    #[error(
+        "it has {bytes} bytes of memory and {limit} are the most to be kept; raise the limit if          such requests are common"
+    )]
+    Memory {
+        /// What it has.
+        bytes: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// It holds other resources of the host than when it was sealed: a stream that
+    /// was left open, or standard output opened in a request.
+    #[error(
+        "it holds {now} resources of the host and held {sealed} when it was sealed; close what a          request opens, and open what is to stay when the handler initialises"
+    )]
+    Resources {
+        /// When it was sealed.
+        sealed: usize,
+        /// Now.
+        now: usize,
+    },
+    /// Its arena is not empty after the rewind.
+    #[error("{bytes} bytes of its arena are in use after the rewind")]
+    InUse {
+        /// How many.
+        bytes: u64,
+    },
+    /// It refused to be rewound, or trapped.
+    #[error("it could not be rewound")]
+    Refused(#[source] Failure),
+}
+
+impl Retirement {
+    /// The word for it in logs and in metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Denied => "denied",
+            Self::NoImage => "no_image",
+            Self::Served { .. } => "served",
+            Self::Memory { .. } => "memory",
+            Self::Resources { .. } => "resources",
+            Self::InUse { .. } => "in_use",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// Whether that is how an instance is supposed to end, and no more than that.
+    pub fn is_expected(&self) -> bool {
+        matches!(self, Self::Served { .. })
     }
 }
 

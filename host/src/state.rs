@@ -64,9 +64,20 @@ impl State {
         }
     }
 
+    /// Another request begins now, in the same instance.
+    pub(crate) fn begin(&mut self) {
+        self.deadline = Instant::now() + self.limits.timeout;
+        self.ledger.begin();
+    }
+
     /// The limits that this state was made for.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How many resources of the host the guest holds.
+    pub(crate) fn resources(&mut self) -> usize {
+        self.table.iter_mut().count()
     }
 
     /// Whether the guest holds no resource of the host: no stream, no body, no

@@ -1,13 +1,15 @@
 //! The fast door: `lavandula:arena/handler`, plain values in and out.
 
+use core::mem::ManuallyDrop;
+
 use super::edge_handler::Handler;
 use super::edge_handler::edge::exports::lavandula::arena::handler as wit;
-use crate::http::headers_in;
+use crate::http::{headers_in, headers_of};
 use crate::{AllocError, Arena, IntoResponse, Request, Response, instance};
 
 impl<T: Handler> wit::Guest for T {
     fn handle(request: wit::Request) -> wit::Response {
-        let answer = instance::run(T::initialise, |cx| match copy(cx.arena(), request) {
+        let answer = instance::run(T::initialise, |cx| match receive(cx.arena(), request) {
             Ok(request) => lower(T::handle(cx, request)),
             Err(error) => lower(error.into_response()),
         });
@@ -15,8 +17,22 @@ impl<T: Handler> wit::Guest for T {
     }
 }
 
-/// Moves the request into the arena. The values that the host lowered come from
-/// the global allocator, and are freed here.
+/// The request as the handler sees it: in the arena.
+fn receive(arena: &Arena, request: wit::Request) -> Result<Request<'_>, AllocError> {
+    if !instance::holds_everything() {
+        return copy(arena, request);
+    }
+    // It lies there already, and is taken back with everything else.
+    let request = arena.alloc(ManuallyDrop::new(request))?;
+    let request: &mut wit::Request = request;
+    Ok(Request::new(&request.method, &request.path_with_query)
+        .with_authority(request.authority.as_deref())
+        .with_headers(headers_of(arena, &mut request.headers)?)
+        .with_body(&request.body))
+}
+
+/// Copies the request into the arena. The values that the host lowered come from
+/// another allocator, and are freed here.
 fn copy(arena: &Arena, request: wit::Request) -> Result<Request<'_>, AllocError> {
     let authority = match &request.authority {
         Some(authority) => Some(&*arena.strdup(authority)?),

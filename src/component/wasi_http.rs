@@ -1,6 +1,8 @@
 //! The standard door: `wasi:http/incoming-handler` 0.2.
 
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
 
 use super::edge_handler::Handler;
 use super::edge_handler::edge::exports::wasi::http::incoming_handler;
@@ -8,8 +10,8 @@ use super::edge_handler::edge::wasi::http::types::{
     Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 use super::edge_handler::edge::wasi::io::streams::{OutputStream, StreamError};
-use crate::http::headers_in;
-use crate::{AllocError, Arena, IntoResponse, Request, Response, instance};
+use crate::http::{headers_in, headers_of};
+use crate::{AllocError, Arena, Header, IntoResponse, Request, Response, instance};
 
 /// Bytes asked of the request's stream at a time.
 const CHUNK: u64 = 64 * 1024;
@@ -61,7 +63,7 @@ impl<'a> IntoResponse<'a> for ReceiveError {
 
 /// Reads the request into the arena.
 fn receive(arena: &Arena, request: IncomingRequest) -> Result<Request<'_>, ReceiveError> {
-    let method = match &request.method() {
+    let method = match request.method() {
         Method::Get => "GET",
         Method::Head => "HEAD",
         Method::Post => "POST",
@@ -71,17 +73,18 @@ fn receive(arena: &Arena, request: IncomingRequest) -> Result<Request<'_>, Recei
         Method::Options => "OPTIONS",
         Method::Trace => "TRACE",
         Method::Patch => "PATCH",
-        Method::Other(name) => &*arena.strdup(name)?,
+        Method::Other(name) => text(arena, name)?,
     };
-    let path = request.path_with_query();
-    let path = arena.strdup(path.as_deref().unwrap_or("/"))?;
+    let path = match request.path_with_query() {
+        Some(path) => text(arena, path)?,
+        None => "/",
+    };
     let authority = match request.authority() {
-        Some(authority) => Some(&*arena.strdup(&authority)?),
+        Some(authority) => Some(text(arena, authority)?),
         None => None,
     };
     // The handle on the headers must be gone before the request is.
-    let headers = request.headers().entries();
-    let headers = headers_in(arena, &headers)?;
+    let headers = headers(arena, request.headers().entries())?;
 
     let so_far = Request::new(method, path)
         .with_authority(authority)
@@ -92,6 +95,25 @@ fn receive(arena: &Arena, request: IncomingRequest) -> Result<Request<'_>, Recei
         .and_then(|length| length.parse().ok())
         .unwrap_or(0);
     Ok(so_far.with_body(receive_body(arena, request, announced)?))
+}
+
+/// A text that the host put into memory, in the arena: where it lies already it is
+/// taken back with everything else.
+fn text(arena: &Arena, text: String) -> Result<&str, AllocError> {
+    if !instance::holds_everything() {
+        return Ok(arena.strdup(&text)?);
+    }
+    let text: &String = arena.alloc(ManuallyDrop::new(text))?;
+    Ok(text)
+}
+
+/// Likewise the headers.
+fn headers(arena: &Arena, headers: Vec<(String, Vec<u8>)>) -> Result<&[Header<'_>], AllocError> {
+    if !instance::holds_everything() {
+        return headers_in(arena, &headers);
+    }
+    let headers: &mut Vec<_> = arena.alloc(ManuallyDrop::new(headers))?;
+    headers_of(arena, headers)
 }
 
 fn receive_body(

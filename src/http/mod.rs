@@ -9,7 +9,7 @@ mod request;
 mod response;
 
 #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
-pub(crate) use request::headers_in;
+pub(crate) use request::{headers_in, headers_of};
 
 pub use context::Context;
 pub use request::{Header, Headers, Request};

@@ -2,6 +2,8 @@
 
 #[cfg(any(test, all(target_arch = "wasm32", not(feature = "arena-guest"))))]
 use crate::{AllocError, Arena};
+#[cfg(any(test, all(target_arch = "wasm32", not(feature = "arena-guest"))))]
+use alloc::{string::String, vec::Vec};
 
 /// One header: its name in lower case, and its value.
 ///
@@ -171,6 +173,23 @@ pub(crate) fn headers_in<'a, N: AsRef<str>, V: AsRef<[u8]>>(
     Ok(copies)
 }
 
+/// The same where they lie in the arena already.
+#[cfg(any(test, all(target_arch = "wasm32", not(feature = "arena-guest"))))]
+pub(crate) fn headers_of<'a>(
+    arena: &'a Arena,
+    headers: &'a mut [(String, Vec<u8>)],
+) -> Result<&'a [Header<'a>], AllocError> {
+    for (name, _) in &mut *headers {
+        name.make_ascii_lowercase();
+    }
+    let headers = &*headers;
+    let copies = arena.alloc_slice_fill_with(headers.len(), |_| Header::default())?;
+    for (copy, (name, value)) in copies.iter_mut().zip(headers) {
+        *copy = Header { name, value };
+    }
+    Ok(copies)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +218,16 @@ mod tests {
                     .is_some()
             );
         }
+    }
+
+    #[test]
+    fn headers_that_lie_in_the_arena_are_not_copied() {
+        let arena = Arena::new();
+        let mut raw = [(String::from("X-Tag"), Vec::from(*b"one"))];
+        let value = raw[0].1.as_ptr();
+        let headers = Headers(headers_of(&arena, &mut raw).unwrap());
+        assert_eq!(headers.iter().next().unwrap().name, "x-tag");
+        assert_eq!(headers.get_all("x-tag").next().unwrap().as_ptr(), value);
     }
 
     #[test]

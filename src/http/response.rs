@@ -31,7 +31,7 @@ impl Body<'_> {
     #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
     pub(crate) fn into_vec(self) -> Vec<u8> {
         match self {
-            Self::Borrowed(bytes) => bytes.to_vec(),
+            Self::Borrowed(bytes) => crate::instance::into_vec(bytes),
             Self::Owned(bytes) => bytes,
         }
     }

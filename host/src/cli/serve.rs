@@ -1,17 +1,19 @@
 //! `lavandula serve`: a component behind HTTP.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lavandula_host::{Door, Host, HostBuilder, Limits, Server, ServerConfig};
+use lavandula_host::{Door, Host, HostBuilder, Isolation, Limits, Reuse, Server, ServerConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::subject::Subject;
 use super::{Result, print, units};
 
-/// Serves a component over HTTP, one fresh instance per request.
+/// Serves a component over HTTP, one fresh instance per request unless
+/// `--isolation rewind` says otherwise.
 ///
 /// Prints `Serving HTTP on http://ADDR/` once it listens. Ctrl-C and SIGTERM
 /// drain: requests that are under way are answered, new ones are not accepted.
@@ -29,6 +31,8 @@ pub struct Arguments {
     threads: Option<u16>,
     #[command(flatten)]
     guest: GuestArguments,
+    #[command(flatten)]
+    isolation: IsolationArguments,
     /// Largest body of a request.
     #[arg(long, env = "LAVANDULA_MAX_BODY", value_name = "SIZE", value_parser = units::bytes, default_value = "10MiB")]
     max_body: usize,
@@ -54,6 +58,42 @@ pub struct Arguments {
     /// How long a shutdown waits for requests that are under way.
     #[arg(long, env = "LAVANDULA_SHUTDOWN_GRACE", value_name = "TIME", value_parser = units::duration, default_value = "10s")]
     shutdown_grace: Duration,
+}
+
+/// What keeps requests apart.
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct IsolationArguments {
+    /// A new instance for each request, or one that is rewound after each: all of
+    /// its memory is put back to what it was before the first. For components with
+    /// `lavandula::InvocationHeap`.
+    #[arg(long, env = "LAVANDULA_ISOLATION", value_enum, default_value_t = Kind::Instance)]
+    isolation: Kind,
+    /// With `--isolation rewind`: requests that an instance answers before it is
+    /// dropped all the same.
+    #[arg(long, env = "LAVANDULA_REQUESTS_PER_INSTANCE", value_name = "N", default_value_t = Reuse::default().requests)]
+    requests_per_instance: NonZeroU32,
+    /// With `--isolation rewind`: most memory that an instance may have grown to
+    /// and be used again.
+    #[arg(long, env = "LAVANDULA_KEEP_MEMORY", value_name = "SIZE", value_parser = units::bytes, default_value = "8MiB")]
+    keep_memory: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    Instance,
+    Rewind,
+}
+
+impl From<IsolationArguments> for Isolation {
+    fn from(arguments: IsolationArguments) -> Self {
+        match arguments.isolation {
+            Kind::Instance => Self::Instance,
+            Kind::Rewind => Self::Rewind(Reuse {
+                requests: arguments.requests_per_instance,
+                memory: arguments.keep_memory,
+            }),
+        }
+    }
 }
 
 /// How guests are run, for all commands that run them.
@@ -98,7 +138,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         max_in_flight: arguments.max_in_flight,
         ..Limits::default()
     };
-    let host = arguments.guest.host(limits).load(&subject.component)?;
+    let isolation = Isolation::from(arguments.isolation);
+    let host = arguments.guest.host(limits).isolation(isolation);
+    let host = host.load(&subject.component)?;
     let config = ServerConfig {
         addr: arguments.addr,
         header_timeout: arguments.header_timeout,
@@ -117,6 +159,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         // Before the first line is printed, so that whoever reads it may send
         // a signal at once.
         let stop = stop()?;
+        if let Isolation::Rewind(_) = isolation {
+            // One, to be told now and not by the first client if it cannot be.
+            host.prepare(1).await?;
+        }
         let server = Server::bind(host.clone(), config).await?;
         let addr = server.local_addr();
         // Both lines at once: whoever reads only the first may close the pipe.
@@ -124,7 +170,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             "Serving HTTP on http://{addr}/\n{}\n",
             invitation(addr, &subject)
         ))?;
-        tracing::info!(door = %host.door(), component = %subject.component.display(), "ready");
+        tracing::info!(
+            door = %host.door(),
+            isolation = ?arguments.isolation.isolation,
+            component = %subject.component.display(),
+            "ready"
+        );
         server.run(stop).await;
         Ok(ExitCode::SUCCESS)
     })
