@@ -31,6 +31,7 @@ pub(crate) struct Instance {
     invocation: Invocation,
     place: Cell<Place>,
     constructed: Cell<bool>,
+    initialised: Cell<bool>,
     /// There is one where the global allocator is an `InvocationHeap`, from the
     /// seal on.
     image: OnceCell<Image>,
@@ -47,6 +48,7 @@ static INSTANCE: Instance = Instance {
     invocation: Invocation::new(),
     place: Cell::new(Place::UntilRequest),
     constructed: Cell::new(false),
+    initialised: Cell::new(false),
     image: OnceCell::new(),
     reply: UnsafeCell::new(Reply::OK),
 };
@@ -141,8 +143,7 @@ pub(crate) fn run<R>(
     invocation.enter()?;
     INSTANCE.place.set(Place::Arena);
     if !invocation.is_sealed() {
-        allocating_from(Place::Persistent, initialise);
-        take_image()?;
+        take_image(initialise)?;
     }
     let result = answer(invocation.context());
     // SAFETY: `answer` has returned, and its result cannot borrow from the
@@ -154,9 +155,8 @@ pub(crate) fn run<R>(
 /// Ends initialisation.
 pub(crate) fn seal(initialise: fn()) -> Result<(), StateError> {
     INSTANCE.invocation.may_seal()?;
-    allocating_from(Place::Persistent, initialise);
     INSTANCE.place.set(Place::Arena);
-    take_image()?;
+    take_image(initialise)?;
     // Whether the global allocator works with the arena was tried in it.
     // SAFETY: no request was received, so nobody uses it.
     unsafe { INSTANCE.invocation.clear() };
@@ -221,11 +221,15 @@ pub(crate) fn blocks() -> impl Iterator<Item = Span> {
     arena().runs()
 }
 
-/// Takes the image, where the global allocator is one that knows how to live with
-/// it. Without it a rewind is about the arena and the stack, and what others
-/// allocated stays.
-fn take_image() -> Result<(), StateError> {
+/// Initialises, and takes the image, where the global allocator is one that knows
+/// how to live with it. Without it a rewind is about the arena and the stack, and
+/// what others allocated stays.
+fn take_image(initialise: fn()) -> Result<(), StateError> {
     let invocation = &INSTANCE.invocation;
+    // Once, also where there is no memory for the image and it is tried again.
+    if !INSTANCE.initialised.replace(true) {
+        allocating_from(Place::Persistent, initialise);
+    }
     if allocates_from_arena() {
         let rest = PERSISTENT.0.leave_rest();
         let image = Image::take(invocation.arena(), [Span::of_static(&INSTANCE), rest])?;

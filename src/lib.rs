@@ -213,9 +213,11 @@ macro_rules! export {
         $crate::export!($handler, initialise = || ());
     };
     ($handler:path, initialise = $initialise:expr $(,)?) => {
+        // Names that nobody else has, since those of functions are not hygienic: a
+        // handler of the same name would be called in its own place.
         const _: () = {
             #[allow(dead_code)]
-            fn answer<'a>(
+            fn __lavandula_answer<'a>(
                 cx: &'a $crate::Context,
                 request: $crate::Request<'a>,
             ) -> $crate::Response<'a> {
@@ -223,46 +225,46 @@ macro_rules! export {
             }
 
             #[allow(dead_code)]
-            fn initialise() {
+            fn __lavandula_initialise() {
                 let initialise: fn() = $initialise;
                 initialise();
             }
 
             #[cfg(target_arch = "wasm32")]
-            struct Exported;
+            struct __Lavandula;
 
             #[cfg(target_arch = "wasm32")]
-            impl $crate::__private::Handler for Exported {
+            impl $crate::__private::Handler for __Lavandula {
                 fn initialise() {
-                    initialise();
+                    __lavandula_initialise();
                 }
 
                 fn handle<'a>(
                     cx: &'a $crate::Context,
                     request: $crate::Request<'a>,
                 ) -> $crate::Response<'a> {
-                    answer(cx, request)
+                    __lavandula_answer(cx, request)
                 }
             }
 
             #[cfg(target_arch = "wasm32")]
-    $crate::__private::edge::export!(Exported with_types_in $crate::__private::edge);
+    $crate::__private::edge::export!(__Lavandula with_types_in $crate::__private::edge);
 
             #[cfg(target_arch = "wasm32")]
             #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#seal")]
-            extern "C" fn seal() -> *const u8 {
-                $crate::__private::seal::<Exported>()
+            extern "C" fn __lavandula_seal() -> *const u8 {
+                $crate::__private::seal::<__Lavandula>()
             }
 
             #[cfg(target_arch = "wasm32")]
             #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#rewind")]
-            extern "C" fn rewind() -> *const u8 {
+            extern "C" fn __lavandula_rewind() -> *const u8 {
                 $crate::__private::rewind()
             }
 
             #[cfg(target_arch = "wasm32")]
-            #[unsafe(no_mangle)]
-            unsafe extern "C" fn cabi_realloc(
+            #[unsafe(export_name = "cabi_realloc")]
+            unsafe extern "C" fn __lavandula_cabi_realloc(
                 old: *mut u8,
                 old_len: usize,
                 align: usize,
@@ -273,8 +275,8 @@ macro_rules! export {
             }
 
             #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
-            #[unsafe(no_mangle)]
-            extern "C" fn sbrk(increment: isize) -> *mut u8 {
+            #[unsafe(export_name = "sbrk")]
+            extern "C" fn __lavandula_sbrk(increment: isize) -> *mut u8 {
                 $crate::__private::sbrk(increment)
             }
         };

@@ -21,6 +21,7 @@ fn handle<'a>(cx: &'a Context, request: Request<'a>) -> Response<'a> {
         ),
         "/count" => count(),
         "/stack" => stack(&request),
+        "/print" => print(),
         "/describe" => describe(cx, request).into_response(),
         _ => Response::ok(request.body(), "application/octet-stream"),
     }
@@ -70,6 +71,13 @@ fn count() -> Response<'static> {
     static SERVED: AtomicU32 = AtomicU32::new(0);
     let served = SERVED.fetch_add(1, Ordering::Relaxed) + 1;
     Response::ok(served.to_string(), "text/plain")
+}
+
+/// Writes to standard error, which the platform's library opens for that and keeps
+/// open.
+fn print() -> Response<'static> {
+    eprintln!("printed");
+    Response::ok("printed", "text/plain")
 }
 
 /// Leaves the request's marker in a frame of the shadow stack.
