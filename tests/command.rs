@@ -226,6 +226,36 @@ fn arguments_that_mean_nothing_are_refused_with_a_way_on() {
 }
 
 #[test]
+fn a_component_that_cannot_be_rewound_is_not_served_so() {
+    let component = component("tests/guests/forgetful");
+    let component = component.to_str().unwrap();
+    refused(
+        &[
+            "serve",
+            "--isolation",
+            "rewind",
+            "--addr",
+            "127.0.0.1:0",
+            component,
+        ],
+        "keeps no image",
+        "InvocationHeap",
+    );
+    refused(
+        &[
+            "serve",
+            "--isolation",
+            "rewind",
+            "--requests-per-instance",
+            "0",
+            component,
+        ],
+        "--requests-per-instance",
+        "0",
+    );
+}
+
+#[test]
 fn no_arguments_at_all_get_the_help() {
     let none: [&str; 0] = [];
     refused(&none, "Usage: lavandula", "check");

@@ -147,6 +147,20 @@ async fn a_stream_that_was_left_open_costs_the_instance() {
 }
 
 #[tokio::test]
+async fn a_stream_that_was_opened_at_initialisation_stays() {
+    let host = host_with(rewinding(), SLOW_START);
+    for _ in 0..5 {
+        assert_eq!(text(&get(&host, "/").await), "ready: true");
+    }
+    assert_eq!(
+        (created(&host), rewinds(&host)),
+        (1, 5),
+        "{}",
+        host.metrics()
+    );
+}
+
+#[tokio::test]
 async fn memory_that_grew_too_far_is_given_back_with_the_instance() {
     let reuse = Reuse {
         memory: 4 << 20,

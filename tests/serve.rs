@@ -14,6 +14,7 @@ use support::http::{Answer, Client, PATIENCE, Server, request};
 use support::{FAULTY, root};
 
 const DOORS: [&str; 2] = ["fast", "wasi-http"];
+const ISOLATIONS: [&str; 2] = ["instance", "rewind"];
 
 // A real document.
 
@@ -72,8 +73,12 @@ fn assert_tells_nothing(answer: &Answer) {
 
 #[test]
 fn every_failure_of_a_handler_has_its_status_and_harms_nobody_else() {
-    for door in DOORS {
+    for (door, isolation) in DOORS
+        .iter()
+        .flat_map(|door| ISOLATIONS.map(|kind| (*door, kind)))
+    {
         let options = ["--door", door, "--timeout", "300ms", "--max-memory", "8MiB"];
+        let options = [&options[..], &["--isolation", isolation]].concat();
         let server = Server::start(
             FAULTY,
             &[&options[..], &["--max-response", "64KiB"]].concat(),
@@ -107,6 +112,9 @@ fn every_failure_of_a_handler_has_its_status_and_harms_nobody_else() {
                 assert!(took >= limit && took < 10 * limit, "{door}: {took:?}");
             }
 
+            // Another instance, or one of which nothing is left.
+            let next = client.get("/count");
+            assert_eq!(next.text(), "1", "after {path} by {door}, {isolation}");
             // On the same connection and on another one.
             let next = client.post("/echo", path.as_bytes());
             let found = (next.status, next.text());
@@ -126,6 +134,9 @@ fn every_failure_of_a_handler_has_its_status_and_harms_nobody_else() {
         let log = server.log();
         assert!(log.contains("asked to trap"), "{door}: {log}");
         assert!(log.contains("outcome=\"out_of_memory\""), "{door}: {log}");
+        // Nor what became of the instance.
+        let retired = log.contains("instance retired: its request failed");
+        assert_eq!(retired, isolation == "rewind", "{door}: {log}");
     }
 }
 

@@ -1,4 +1,5 @@
-//! Takes its time to initialise, and none to answer.
+//! Takes its time to initialise, and none to answer. Opens standard error when it
+//! initialises, and writes to it in each request.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ const TIME: Duration = Duration::from_millis(300);
 static BUILT: OnceLock<String> = OnceLock::new();
 
 fn initialise() {
+    eprintln!("initialising");
     BUILT.get_or_init(|| {
         let begun = Instant::now();
         let mut rounds = 0_u64;
@@ -25,6 +27,7 @@ fn initialise() {
 }
 
 fn handle<'a>(_: &'a Context, _: Request<'a>) -> Response<'a> {
+    eprintln!("answering");
     Response::ok(
         BUILT.get().map_or("not ready", String::as_str),
         "text/plain",
