@@ -268,7 +268,9 @@ fn allocates_from_arena() -> bool {
 unsafe fn take_back() {
     // SAFETY: by the contract nobody uses what the arena handed out.
     unsafe { INSTANCE.invocation.clear() };
-    if let Some(image) = INSTANCE.image.get() {
+    if !cfg!(feature = "arena-guest")
+        && let Some(image) = INSTANCE.image.get()
+    {
         // SAFETY: by the contract, and it was just cleared. Nobody else has the
         // arena: nothing runs but this.
         unsafe { image.put_back(INSTANCE.invocation.arena_mut()) };

@@ -215,11 +215,11 @@ impl invocation::Guest for Guest {
             at: span.start as u32,
             len: span.len() as u32,
         };
-        let arenas = LIVE.0.borrow();
-        arenas
-            .iter()
-            .flat_map(|arena| arena.borrow().runs().map(region))
-            .collect()
+        let mut blocks = Vec::new();
+        for arena in LIVE.0.borrow().iter() {
+            blocks.extend(arena.borrow().runs().map(region));
+        }
+        blocks
     }
 
     fn usage() -> types::Usage {
