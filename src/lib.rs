@@ -111,12 +111,12 @@
 //!   panics. Useful by itself, natively and in WebAssembly.
 //! - [`Context`], [`Request`], [`Response`]: thin and borrowed from the arena.
 //! - [`Invocation`]: the life of one invocation, which resets the arena.
-//! - [`InvocationHeap`] (feature `std`): the global allocator that makes the
+//! - [`InvocationHeap`] (natively with the feature `std`): the global allocator that makes the
 //!   arena hold everything of a request, and [`persist`] for what it does not.
 //!
 //! # Features
 //!
-//! - `std` (default): [`InvocationHeap`], and `std::io::Write` for [`Buffer`].
+//! - `std` (default): [`InvocationHeap`] in native builds too, and `std::io::Write` for [`Buffer`].
 //! - `allocator-api2` (default): `Allocator` for `&Arena`, so that vectors and
 //!   hash maps live in it.
 //! - `arena-guest`: makes this crate itself, built for WebAssembly, the
@@ -136,7 +136,7 @@ extern crate std;
 mod arena;
 #[cfg(target_arch = "wasm32")]
 mod component;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", target_arch = "wasm32"))]
 mod heap;
 mod http;
 #[cfg(target_arch = "wasm32")]
@@ -157,7 +157,7 @@ pub use arena::{
     AllocError, Arena, ArenaBox, Buffer, DEFAULT_BLOCK_SIZE, DefaultPages, PageSource, Pages,
     Reset, Scope, Scrub, Usage,
 };
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", target_arch = "wasm32"))]
 pub use heap::{InvocationHeap, persist};
 pub use http::{Body, Context, Header, Headers, IntoResponse, Request, Response};
 pub use invocation::{Invocation, StateError};
