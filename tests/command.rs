@@ -6,12 +6,13 @@ mod support;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use support::command::{Done, lavandula, run};
+use support::small::{CDYLIB, Crate};
 use support::{FAULTY, component, root};
 
 const SAMPLE: &str = "examples/json-api";
@@ -458,58 +459,6 @@ fn output_that_cannot_be_written_is_an_error_and_no_panic() {
 
 // The build.
 
-/// A crate of one file, outside of every workspace.
-struct Crate {
-    folder: TempDir,
-}
-
-impl Crate {
-    fn new(manifest: &str, file: &str, source: &str) -> Self {
-        let folder = folder();
-        let package = "[package]\nname = \"small\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
-        let manifest = format!("{package}\n{manifest}\n[workspace]\n");
-        let write = |name: &str, text: &str| {
-            let file = folder.path().join(name);
-            fs::create_dir_all(file.parent().expect("a file is in a folder")).expect("a folder");
-            fs::write(file, text).expect("a file");
-        };
-        write("Cargo.toml", &manifest);
-        write(file, source);
-        Self { folder }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// `lavandula COMMAND` on it, with whatever it writes inside of it.
-    fn ask(&self, command: &str, arguments: &[&OsStr]) -> Done {
-        run(lavandula()
-            .env("CARGO_TARGET_DIR", self.path().join("target"))
-            .arg(command)
-            .arg(self.path())
-            .args(arguments))
-    }
-
-    /// Where its component appears.
-    fn component(&self) -> PathBuf {
-        self.path().join("target/lavandula/small.wasm")
-    }
-
-    #[track_caller]
-    fn refused(&self, command: &str, wrong: &str, advice: &str) {
-        let done = self.ask(command, &[]);
-        assert_eq!((done.code, &*done.stdout), (Some(2), ""), "{done:?}");
-        for expected in [wrong, advice] {
-            let says = done.stderr.contains(expected);
-            assert!(says, "no `{expected}` in: {}", done.stderr);
-        }
-        assert!(!self.component().exists(), "{done:?}");
-    }
-}
-
-const CDYLIB: &str = "[lib]\ncrate-type = [\"cdylib\"]";
-
 #[test]
 fn a_crate_that_does_not_compile_shows_the_compiler_s_message_and_leaves_no_file() {
     let broken = Crate::new(CDYLIB, "src/lib.rs", "fn broken( {\n");
@@ -607,7 +556,7 @@ fn a_build_puts_the_component_where_it_is_told() {
     assert_eq!(build().code, Some(0));
     assert!(fs::read(&output).expect("it is there") == bytes);
     let folder = output.parent().expect("a folder");
-    assert_eq!(listing(folder), ["sample.wasm"]);
+    assert_eq!(listing(folder), ["sample.wasm", "sample.wasm.symbols"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! others; so the address can be read off the finished module, and is written into
 //! a place that the guest has for it.
 
-use wasmparser::{DataKind, Operator, Parser, Payload};
+use crate::segments::{self, Segment};
 
 /// What the guest has in front of the place: see `src/image.rs` there.
 const MAGIC: &[u8; 40] = b"lavandula: statics that change begin at ";
@@ -29,41 +29,10 @@ struct Place {
     address: u32,
 }
 
-/// A data segment: its address in memory, and its bytes in the file.
-struct Segment<'a> {
-    address: u32,
-    /// Of the first byte, in the file.
-    offset: usize,
-    bytes: &'a [u8],
-}
-
 fn places(component: &[u8]) -> Vec<Place> {
-    let mut places = Vec::new();
-    for payload in Parser::new(0).parse_all(component) {
-        // A component that cannot be parsed is told so where it is loaded.
-        let Ok(payload) = payload else { break };
-        if let Payload::DataSection(section) = payload {
-            let segments = section.into_iter().map(|segment| {
-                let segment = segment.ok()?;
-                let DataKind::Active { offset_expr, .. } = segment.kind else {
-                    return None;
-                };
-                let Ok(Operator::I32Const { value }) = offset_expr.get_operators_reader().read()
-                else {
-                    return None;
-                };
-                Some(Segment {
-                    address: value.cast_unsigned(),
-                    offset: segment.range.end - segment.data.len(),
-                    bytes: segment.data,
-                })
-            });
-            if let Some(segments) = segments.collect::<Option<Vec<_>>>() {
-                places.extend(place(&segments));
-            }
-        }
-    }
-    places
+    let modules = segments::modules(component);
+    let places = modules.iter().map(|module| place(&module.segments));
+    places.flatten().collect()
 }
 
 /// The place in these segments, where there is exactly one, in the second of them:

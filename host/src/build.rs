@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use cargo_metadata::{Message, Metadata, MetadataCommand, Package};
+use cargo_metadata::{Metadata, MetadataCommand, Package};
 use serde::Deserialize;
 
+use crate::symbols::{self, Symbols};
 use crate::{border, program};
+
+mod compile;
+
+use compile::{Compilation, Compiled};
 
 /// Shadow stack of a built handler, in bytes: one page. Small, because a rewind
 /// clears it; a handler that recurses deeply asks for more.
@@ -137,6 +142,9 @@ pub struct Built {
     pub component: PathBuf,
     /// Its size.
     pub bytes: u64,
+    /// Where the names of its statics are, which `lavandula inspect` shows, if the
+    /// linker tells them.
+    pub symbols: Option<PathBuf>,
     /// What it was compiled for.
     pub target: Target,
     /// What its author calls typical requests.
@@ -261,7 +269,8 @@ impl Build {
         self
     }
 
-    /// Builds. The component appears whole or not at all.
+    /// Builds. The component appears whole or not at all; beside it appear the
+    /// names of its statics, in a file with `.symbols` behind its name.
     ///
     /// # Errors
     /// [`BuildError`], each of which says what to do. What the compiler has to
@@ -272,12 +281,15 @@ impl Build {
         let target = self.target.or(settings.target).unwrap_or_default();
         add_target(target, self.quiet)?;
 
-        let module = self.compile(&package, &settings, target)?;
-        let bytes = std::fs::read(&module).map_err(|error| BuildError::Read {
-            path: module.clone(),
-            error,
-        })?;
-        let mut component = componentize(&package, bytes)?;
+        let Compiled { module, symbols } = Compilation {
+            build: self,
+            metadata: &metadata,
+            package: &package,
+            settings: &settings,
+            target,
+        }
+        .run()?;
+        let mut component = componentize(&package, module)?;
         border::write(&mut component);
         let output = match &self.output {
             Some(path) => path.clone(),
@@ -289,6 +301,7 @@ impl Build {
         };
         write_whole(&output, &component)?;
         Ok(Built {
+            symbols: write_symbols(&output, &component, symbols)?,
             bytes: component.len() as u64,
             component: output,
             target,
@@ -325,79 +338,22 @@ impl Build {
         }
         Ok((metadata, package))
     }
+}
 
-    /// Runs cargo and returns the module that it names.
-    fn compile(
-        &self,
-        package: &Package,
-        settings: &Settings,
-        target: Target,
-    ) -> Result<PathBuf, BuildError> {
-        let mut cargo = Command::new(cargo());
-        cargo
-            .args(["rustc", "--lib", "--crate-type", "cdylib"])
-            .args(["--message-format", "json-render-diagnostics"])
-            .arg("--manifest-path")
-            .arg(&package.manifest_path)
-            .args(["--target", target.as_str()]);
-        if self.optimised {
-            // A profile of our own, so that no setting of the crate's workspace
-            // is needed for a small and fast component.
-            cargo.args(["--profile", "handler"]);
-            let strip = if settings.strip {
-                "symbols"
-            } else {
-                "debuginfo"
-            };
-            for (key, value) in [
-                ("inherits", "\"release\""),
-                ("lto", "true"),
-                ("codegen-units", "1"),
-                ("strip", &format!("{strip:?}")),
-            ] {
-                cargo.args(["--config", &format!("profile.handler.{key}={value}")]);
-            }
-        }
-        if self.quiet {
-            cargo.arg("--quiet");
-        }
-        if settings.default_features == Some(false) {
-            cargo.arg("--no-default-features");
-        }
-        for feature in settings.features.iter().chain(&self.features) {
-            cargo.args(["--features", feature]);
-        }
-        // The stack lies first, so that an overflow traps at address zero and
-        // never runs into data.
-        let stack = settings.stack_size.unwrap_or(STACK_SIZE);
-        cargo.args(["--", "-Clink-arg=--stack-first"]);
-        cargo.arg(format!("-Clink-arg=-zstack-size={stack}"));
-
-        let spawn = |error| BuildError::Spawn {
-            program: "cargo".into(),
-            error,
-        };
-        let mut child = cargo.stdout(Stdio::piped()).spawn().map_err(spawn)?;
-        let mut module = None;
-        if let Some(stdout) = child.stdout.take() {
-            for message in Message::parse_stream(BufReader::new(stdout)) {
-                if let Ok(Message::CompilerArtifact(artifact)) = message
-                    && artifact.package_id == package.id
-                {
-                    let wasm = |path: &&cargo_metadata::camino::Utf8PathBuf| {
-                        path.extension() == Some("wasm")
-                    };
-                    module = artifact.filenames.iter().find(wasm).cloned().or(module);
-                }
-            }
-        }
-        if !child.wait().map_err(spawn)?.success() {
-            return Err(BuildError::Compile(package.name.to_string(), target));
-        }
-        module
-            .map(PathBuf::from)
-            .ok_or_else(|| BuildError::NoArtifact(package.name.to_string()))
-    }
+/// Writes the symbols of a component beside it. Without them, those of the one
+/// that was there before go.
+fn write_symbols(
+    output: &Path,
+    component: &[u8],
+    symbols: Option<Symbols>,
+) -> Result<Option<PathBuf>, BuildError> {
+    let file = symbols::file(output);
+    let Some(symbols) = symbols else {
+        let _ = std::fs::remove_file(&file);
+        return Ok(None);
+    };
+    write_whole(&file, symbols.to_text(component).as_bytes())?;
+    Ok(Some(file))
 }
 
 fn settings(package: &Package) -> Result<Settings, BuildError> {

@@ -1,15 +1,21 @@
 //! What a component is, without running it.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine};
 
 use crate::program::{self, Door, LoadError};
+use crate::symbols::Symbols;
+
+mod statics;
+
+pub use statics::{Static, Statics};
 
 /// What a component exports and imports, and what it starts with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Inspection {
     /// Size of the file.
@@ -27,6 +33,9 @@ pub struct Inspection {
     pub memories: Option<u32>,
     /// The largest memory at the start, in bytes, where that can be told.
     pub initial_memory: Option<u64>,
+    /// Its statics that may change, where their names are known: see
+    /// [`with_symbols_of`](Self::with_symbols_of).
+    pub statics: Option<Statics>,
 }
 
 fn names<S: serde::Serializer>(doors: &[Door], serializer: S) -> Result<S::Ok, S::Error> {
@@ -61,7 +70,18 @@ impl Inspection {
             initial_memory: resources
                 .and_then(|resources| resources.max_initial_memory_size)
                 .map(|pages| pages * program::PAGE),
+            statics: None,
         })
+    }
+
+    /// Adds what a build has noted of the statics beside this file, if it is the
+    /// one of the component that `bytes` are.
+    pub fn with_symbols_of(self, component: &Path, bytes: &[u8]) -> Self {
+        let symbols = Symbols::beside(component, bytes);
+        Self {
+            statics: symbols.map(|symbols| Statics::of(&symbols)),
+            ..self
+        }
     }
 }
 
@@ -87,6 +107,13 @@ impl fmt::Display for Inspection {
             }
             (Some(count), None) => writeln!(f, "memories  {count}")?,
             _ => writeln!(f, "memories  known only when it runs")?,
+        }
+        match &self.statics {
+            Some(statics) => write!(f, "{statics}")?,
+            None => writeln!(
+                f,
+                "statics   not known: `lavandula build` notes them beside the component"
+            )?,
         }
         list(f, "imports", &self.imports)?;
         list(f, "exports", &self.exports)

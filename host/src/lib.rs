@@ -47,12 +47,15 @@ mod guest_log;
 mod host;
 mod invoke;
 mod limits;
+mod link_map;
 mod metrics;
 mod pace;
 mod program;
 mod response;
+mod segments;
 mod server;
 mod state;
+mod symbols;
 #[cfg(test)]
 mod testing;
 

@@ -4,6 +4,7 @@
 
 pub mod command;
 pub mod http;
+pub mod small;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

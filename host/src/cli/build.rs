@@ -22,7 +22,8 @@ pub struct Arguments {
     #[arg(long, value_enum, env = "LAVANDULA_TARGET")]
     target: Option<TargetName>,
     /// Where to put the component. Default: lavandula/NAME.wasm in the crate's
-    /// target directory.
+    /// target directory. The names of its statics go beside it, into
+    /// NAME.wasm.symbols.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Features of the crate to turn on. May be given more than once.

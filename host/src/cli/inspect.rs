@@ -9,6 +9,10 @@ use super::subject::Subject;
 use super::{Result, print};
 
 /// Tells what a component exports, imports and starts with, without running it.
+///
+/// Where the component lies as `lavandula build` has left it, with the file
+/// NAME.wasm.symbols beside it, also which of its statics may change, the largest
+/// first: with InvocationHeap a rewind copies them after each request.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// A component, or the folder of a handler crate to build first. Default:
@@ -22,7 +26,8 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let subject = Subject::resolve(arguments.subject.as_deref())?;
-    let inspection = Inspection::of(&subject.read()?)?;
+    let bytes = subject.read()?;
+    let inspection = Inspection::of(&bytes)?.with_symbols_of(&subject.component, &bytes);
     if arguments.json {
         print(&format!("{}\n", serde_json::to_string(&inspection)?))?;
     } else {
