@@ -193,6 +193,12 @@ impl Image {
         self.store
     }
 
+    /// Whether the platform's `malloc` has begun since then. Whatever it holds is
+    /// forgotten.
+    pub(crate) fn malloc_began(&self) -> bool {
+        self.untouched.len() > 0 && !is_zero(self.untouched.start, HEAD)
+    }
+
     /// Puts everything back. The blocks of `arena` are forgotten but for the
     /// first.
     ///
@@ -215,7 +221,7 @@ impl Image {
         }
         arena.start_over();
 
-        if self.untouched.len() > 0 && !is_zero(self.untouched.start, HEAD) {
+        if self.malloc_began() {
             // SAFETY: what the platform's `malloc` put there is forgotten.
             unsafe { zero(self.untouched) };
         }

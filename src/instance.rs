@@ -142,23 +142,49 @@ pub(crate) fn run<R>(
     }
     invocation.enter()?;
     INSTANCE.place.set(Place::Arena);
-    if !invocation.is_sealed() {
-        take_image(initialise)?;
+    if !invocation.is_sealed()
+        && let Err(error) = end_initialisation(initialise)
+    {
+        // SAFETY: nobody has used the context.
+        unsafe { invocation.leave() };
+        return Err(error);
     }
     let result = answer(invocation.context());
     // SAFETY: `answer` has returned, and its result cannot borrow from the
     // context, whose lifetime it does not know.
     unsafe { invocation.leave() };
+    #[cfg(all(target_os = "wasi", feature = "std"))]
+    close_standard_streams();
     Ok(result)
+}
+
+/// Closes what the request may have opened of the standard streams. The C library
+/// opens them when they are first used, and notes it in memory of its `malloc`: a
+/// rewind makes it forget them, but not the host, which would keep them for ever.
+#[cfg(all(target_os = "wasi", feature = "std"))]
+fn close_standard_streams() {
+    unsafe extern "C" {
+        fn close(descriptor: i32) -> i32;
+    }
+    if INSTANCE.image.get().is_some_and(Image::malloc_began) {
+        for descriptor in 0..=2 {
+            // SAFETY: nothing of the request comes after this, and the next one
+            // finds them as they were before.
+            unsafe { close(descriptor) };
+        }
+    }
 }
 
 /// Ends initialisation.
 pub(crate) fn seal(initialise: fn()) -> Result<(), StateError> {
+    // SAFETY: a host that seals is done with the answer, if there was one: that the
+    // request could not be taken.
+    unsafe { INSTANCE.invocation.settle() };
     INSTANCE.invocation.may_seal()?;
     INSTANCE.place.set(Place::Arena);
-    take_image(initialise)?;
+    end_initialisation(initialise)?;
     // Whether the global allocator works with the arena was tried in it.
-    // SAFETY: no request was received, so nobody uses it.
+    // SAFETY: no request is being received, so nobody uses it.
     unsafe { INSTANCE.invocation.clear() };
     Ok(())
 }
@@ -221,15 +247,20 @@ pub(crate) fn blocks() -> impl Iterator<Item = Span> {
     arena().runs()
 }
 
-/// Initialises, and takes the image, where the global allocator is one that knows
-/// how to live with it. Without it a rewind is about the arena and the stack, and
-/// what others allocated stays.
-fn take_image(initialise: fn()) -> Result<(), StateError> {
-    let invocation = &INSTANCE.invocation;
-    // Once, also where there is no memory for the image and it is tried again.
+/// Initialises, once, and takes the image. Where there is no memory for that, who
+/// comes next tries again.
+fn end_initialisation(initialise: fn()) -> Result<(), StateError> {
     if !INSTANCE.initialised.replace(true) {
         allocating_from(Place::Persistent, initialise);
     }
+    take_image()
+}
+
+/// Takes the image, where the global allocator is one that knows how to live with
+/// it. Without it a rewind is about the arena and the stack, and what others
+/// allocated stays.
+fn take_image() -> Result<(), StateError> {
+    let invocation = &INSTANCE.invocation;
     if allocates_from_arena() {
         let rest = PERSISTENT.0.leave_rest();
         let image = Image::take(invocation.arena(), [Span::of_static(&INSTANCE), rest])?;

@@ -4,6 +4,7 @@
 
 pub mod command;
 pub mod http;
+pub mod instance;
 pub mod small;
 
 use std::collections::HashMap;
@@ -24,30 +25,46 @@ pub fn root() -> &'static Path {
 /// Where it does not build: nothing can be tested then.
 #[track_caller]
 pub fn component(folder: &str) -> PathBuf {
-    build(folder, None)
+    build(folder, None, &[])
 }
 
 /// The same, compiled for `target` whatever the crate itself says.
 #[track_caller]
 pub fn component_for(folder: &str, target: Target) -> PathBuf {
-    build(folder, Some(target))
+    build(folder, Some(target), &[])
+}
+
+/// The same with features of the crate turned on.
+#[track_caller]
+pub fn component_with(folder: &str, target: Target, features: &[&'static str]) -> PathBuf {
+    build(folder, Some(target), features)
 }
 
 #[track_caller]
-fn build(folder: &str, target: Option<Target>) -> PathBuf {
-    type Key = (String, Option<&'static str>);
+fn build(folder: &str, target: Option<Target>, features: &[&'static str]) -> PathBuf {
+    type Key = (String, Option<&'static str>, Vec<&'static str>);
     static BUILT: Mutex<Option<HashMap<Key, PathBuf>>> = Mutex::new(None);
 
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let built = built.get_or_insert_default();
-    let key = (folder.to_owned(), target.map(Target::as_str));
+    let key = (
+        folder.to_owned(),
+        target.map(Target::as_str),
+        features.to_vec(),
+    );
     built
         .entry(key)
         .or_insert_with(|| {
-            let mut build = Build::new(root().join(folder)).quiet();
+            let mut build = Build::new(root().join(folder))
+                .features(features.iter().map(|&feature| feature.to_owned()))
+                .quiet();
             if let Some(target) = target {
-                // Beside the one for the crate's own target.
-                let name = format!("{}-{target}.wasm", folder.replace('/', "-"));
+                // Beside the one for the crate's own target, and without features.
+                let mut name = folder.replace('/', "-");
+                for part in [target.as_str()].iter().chain(features) {
+                    name = format!("{name}-{part}");
+                }
+                let name = format!("{name}.wasm");
                 build = build
                     .target(target)
                     .output(root().join("target/lavandula").join(name));

@@ -191,6 +191,10 @@ impl Compilation<'_> {
         let stack = self.settings.stack_size.unwrap_or(STACK_SIZE);
         cargo.args(["--", "-Clink-arg=--stack-first"]);
         cargo.arg(format!("-Clink-arg=-zstack-size={stack}"));
+        // A module is where it was linked to be. For WASI the compiler assumes
+        // otherwise, and counts every constant that holds an address among the
+        // statics that may change, which a rewind would put back.
+        cargo.arg("-Crelocation-model=static");
         if let Map::At(path) = map {
             let mut argument = OsString::from("-Clink-arg=--Map=");
             argument.push(path);

@@ -1,6 +1,7 @@
 //! The arena against the faults of its predecessor and its peers, and against
 //! sources that fail. Random programs are in `tests/programs`.
 
+mod adopt;
 mod content;
 mod limits;
 mod original;
@@ -18,7 +19,7 @@ use std::vec::Vec;
 use super::block::{Block, HEADER};
 use super::bump::PAGE;
 use super::pool::PagePool;
-use super::{AllocError, Arena, HeapPages, PageSource, Pages, Reset, Scrub};
+use super::{AllocError, Arena, HeapPages, PageSource, Pages, Reset, Scrub, Usage};
 
 /// Room of a block of one page.
 const ROOM: usize = PAGE - HEADER;
