@@ -334,6 +334,7 @@ fn a_check_that_is_broken_exits_with_1_and_names_the_evidence() {
         ("addresses", true),
         ("content", false),
         ("claims", true),
+        ("freshness", true),
     ];
     assert_eq!(evidence(&report), expected);
 

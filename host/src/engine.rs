@@ -4,6 +4,7 @@
 //! it. What that costs is decided here: how much of a slot stays resident, and
 //! how the pages that a request wrote are put back to what they were.
 
+use std::fmt;
 use std::fs;
 
 use wasmtime::{
@@ -29,7 +30,7 @@ const CORE_INSTANCES_PER_COMPONENT: u32 = 24;
 /// The largest linear memory that a slot can hold. Slots reserve address space,
 /// not memory, and 4 GiB is what makes bounds checks free; the limit on what a
 /// request may use is the ledger's.
-const SLOT_BYTES: usize = 1 << 32;
+pub(crate) const SLOT_BYTES: usize = 1 << 32;
 
 /// Bytes of a slot's memory and tables that are put back in place, by copying,
 /// rather than given back to the kernel and faulted in again. A request of this
@@ -40,9 +41,13 @@ const KEEP_RESIDENT: usize = 1 << 20;
 /// of it is copied every time: about 8 microseconds at this size.
 const KEEP_RESIDENT_BLIND: usize = 256 << 10;
 
+/// Less than most requests write, so that some of it is put back and the rest
+/// given back: see [`Restore::all`].
+const KEEP_RESIDENT_LITTLE: usize = 64 << 10;
+
 /// How the pages that a request wrote are found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Restore {
+enum Find {
     /// The kernel lists the pages that were written (`PAGEMAP_SCAN`, Linux 6.7)
     /// and only these are put back.
     Written,
@@ -50,7 +55,7 @@ enum Restore {
     Blind,
 }
 
-impl Restore {
+impl Find {
     /// Scanning is only sound without swap. wasmtime asks the kernel for pages
     /// that are both written *and present*; a page that a request wrote and
     /// that was swapped out since is not present, is therefore neither restored
@@ -59,9 +64,65 @@ impl Restore {
     fn detect() -> Self {
         let swap = fs::read_to_string("/proc/swaps");
         match swap {
-            Ok(swaps) if !has_swap(&swaps) => Self::Written,
+            Ok(swaps)
+                if !has_swap(&swaps) && PoolingAllocationConfig::is_pagemap_scan_available() =>
+            {
+                Self::Written
+            }
             // Unreadable counts as swap: slower, but never unsound.
             _ => Self::Blind,
+        }
+    }
+}
+
+/// How a slot is put back to what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Restore {
+    find: Find,
+    /// Bytes of the slot that are put back in place. The rest is given back to
+    /// the kernel.
+    keep_resident: usize,
+}
+
+impl Restore {
+    /// The way of the production engine on this machine.
+    pub(crate) fn production() -> Self {
+        let find = Find::detect();
+        let keep_resident = match find {
+            Find::Written => KEEP_RESIDENT,
+            Find::Blind => KEEP_RESIDENT_BLIND,
+        };
+        Self {
+            find,
+            keep_resident,
+        }
+    }
+
+    /// Every way that is sound on this machine, that of the production engine
+    /// first. The others are what it would do on another machine, and what it
+    /// does with a request that writes more than it keeps in place.
+    pub(crate) fn all() -> Vec<Self> {
+        let way = |find, keep_resident| Self {
+            find,
+            keep_resident,
+        };
+        let mut all = vec![Self::production()];
+        if Find::detect() == Find::Written {
+            all.push(way(Find::Written, KEEP_RESIDENT_LITTLE));
+            all.push(way(Find::Blind, KEEP_RESIDENT_BLIND));
+        }
+        all.push(way(Find::Blind, 0));
+        all
+    }
+}
+
+impl fmt::Display for Restore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kib = self.keep_resident / 1024;
+        match (self.find, kib) {
+            (_, 0) => write!(f, "all of it given back"),
+            (Find::Written, _) => write!(f, "the first {kib} KiB that were written in place"),
+            (Find::Blind, _) => write!(f, "the first {kib} KiB in place"),
         }
     }
 }
@@ -78,7 +139,7 @@ fn has_swap(swaps: &str) -> bool {
 /// are allocated on demand, which is slower by some tens of microseconds a
 /// request and otherwise the same.
 pub(crate) fn production(limits: &Limits) -> Result<Engine, LoadError> {
-    let pooled = Engine::new(&pooling(limits));
+    let pooled = Engine::new(&pooling(limits, Restore::production()));
     let engine = pooled.or_else(|why| {
         let why = format!("{why:#}");
         tracing::warn!(
@@ -105,7 +166,8 @@ fn base() -> Config {
     config
 }
 
-fn pooling(limits: &Limits) -> Config {
+/// An engine with a pool, whose slots are put back in the way of `restore`.
+pub(crate) fn pooling(limits: &Limits, restore: Restore) -> Config {
     let slots = limits.max_in_flight.max(1);
     let total = |per_component: u32| slots.saturating_mul(per_component);
 
@@ -126,17 +188,12 @@ fn pooling(limits: &Limits) -> Config {
         .table_elements(limits.max_table_elements)
         // A slot that was used stays mapped for the next request.
         .max_unused_warm_slots(slots);
-    match Restore::detect() {
-        Restore::Written if PoolingAllocationConfig::is_pagemap_scan_available() => {
-            pool.pagemap_scan(Enabled::Auto)
-                .linear_memory_keep_resident(KEEP_RESIDENT)
-                .table_keep_resident(KEEP_RESIDENT);
-        }
-        Restore::Written | Restore::Blind => {
-            pool.linear_memory_keep_resident(KEEP_RESIDENT_BLIND)
-                .table_keep_resident(KEEP_RESIDENT_BLIND);
-        }
-    }
+    pool.linear_memory_keep_resident(restore.keep_resident)
+        .table_keep_resident(restore.keep_resident)
+        .pagemap_scan(match restore.find {
+            Find::Written => Enabled::Auto,
+            Find::Blind => Enabled::No,
+        });
 
     let mut config = base();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
@@ -154,6 +211,16 @@ mod tests {
         assert!(has_swap(
             "Filename\tType\tSize\tUsed\tPriority\n/dev/sda2 partition 1 0 -2\n"
         ));
+    }
+
+    #[test]
+    fn production_is_the_first_of_the_ways_and_no_way_comes_twice() {
+        let all = Restore::all();
+        assert_eq!(all.first(), Some(&Restore::production()));
+        for (i, way) in all.iter().enumerate() {
+            assert!(!all[..i].contains(way), "{way}");
+        }
+        assert_eq!(all.last().map(|way| way.keep_resident), Some(0));
     }
 
     #[test]

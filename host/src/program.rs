@@ -189,19 +189,23 @@ impl Program {
     /// its epoch, which `HostBuilder::load` sets up and keeps moving.
     pub fn new(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
         expect_component(bytes)?;
-        let component = Component::from_binary(engine, bytes).map_err(LoadError::Compile)?;
+        Self::link(&Component::from_binary(engine, bytes).map_err(LoadError::Compile)?)
+    }
+
+    fn link(component: &Component) -> Result<Self, LoadError> {
+        let engine = component.engine();
         let ty = component.component_type();
 
         // The door first: a library, or a command, is better told what it is
         // than which of its imports is missing.
-        let has = |export| exports_it(&component, export);
-        let door = *doors(&component).first().ok_or_else(|| LoadError::NoDoor {
+        let has = |export| exports_it(component, export);
+        let door = *doors(component).first().ok_or_else(|| LoadError::NoDoor {
             exports: exports(engine, &ty),
         })?;
 
         let linker = linker(engine).map_err(LoadError::Engine)?;
         let instance = linker
-            .instantiate_pre(&component)
+            .instantiate_pre(component)
             .map_err(|source| missing_import(engine, &ty, source))?;
 
         // Names only: wasmtime compares types when it has an instance, so that
@@ -219,6 +223,19 @@ impl Program {
             invocation: indices(has(INVOCATION), || RewindingIndices::new(&instance))?,
             instance,
         })
+    }
+
+    /// The same program for another engine, without compiling it once more. The
+    /// engines may differ in where instances live, not in what code is like.
+    pub(crate) fn for_engine(&self, engine: &Engine) -> Result<Self, LoadError> {
+        let code = self.instance.component().serialize();
+        let code = code.map_err(LoadError::Compile)?;
+        // SAFETY: `deserialize` trusts that the bytes are what `serialize` or the
+        // compiler made. They come from `serialize`, just above, and
+        // nobody had them in between. Whether the code fits the engine is not
+        // trusted but checked, and an error if it does not.
+        let component = unsafe { Component::deserialize(engine, code) };
+        Self::link(&component.map_err(LoadError::Compile)?)?.with_door(self.door)
     }
 
     /// The same program, entered by `door`.
@@ -249,6 +266,12 @@ impl Program {
         } else {
             Err(LoadError::Memory { needed, limit })
         }
+    }
+
+    /// The engine that it was compiled for.
+    #[cfg(test)]
+    pub(crate) fn engine(&self) -> &Engine {
+        self.instance.engine()
     }
 
     /// The door by which requests enter.

@@ -4,11 +4,14 @@
 //! environment, no socket and no way to send a request of its own: everything
 //! that is not given here is refused by the implementation it is linked to.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::Request;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{
+    Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView,
+    WasiView,
+};
 use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
@@ -34,7 +37,23 @@ pub(crate) struct State {
 impl State {
     /// A state whose invocation begins now.
     pub(crate) fn new(limits: &Limits, output: GuestOutput) -> Self {
+        Self::with(limits, output, WasiCtx::builder())
+    }
+
+    /// The same in a world where every clock stands still and every draw comes
+    /// out the same, so that each instance of a component starts alike.
+    pub(crate) fn still(limits: &Limits) -> Self {
+        let chance = || Deterministic::new((0..=u8::MAX).collect());
         let mut wasi = WasiCtx::builder();
+        wasi.wall_clock(StillClock)
+            .monotonic_clock(StillClock)
+            .secure_random(chance())
+            .insecure_random(chance())
+            .insecure_random_seed(0);
+        Self::with(limits, GuestOutput::Discard, wasi)
+    }
+
+    fn with(limits: &Limits, output: GuestOutput, mut wasi: WasiCtxBuilder) -> Self {
         wasi.allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
@@ -103,6 +122,31 @@ impl WasiHttpView for State {
             table: &mut self.table,
             hooks: &mut self.egress,
         }
+    }
+}
+
+/// A clock that shows the same time for ever: some time after 1970, and a second
+/// after the start. Few programs are written for the very first moment.
+struct StillClock;
+
+impl HostWallClock for StillClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_secs(1_000_000_000)
+    }
+}
+
+/// In nanoseconds.
+impl HostMonotonicClock for StillClock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        1_000_000_000
     }
 }
 

@@ -66,8 +66,37 @@ pub(crate) fn importing(name: &str) -> Vec<u8> {
 
 /// A component with the fast door, whose handler has `body`.
 pub(crate) fn handler(body: &str) -> Vec<u8> {
-    let module = format!(
+    encode(&fast("", body), "export lavandula:arena/handler@0.1.0;")
+}
+
+/// The same with a second memory of one page, `$hidden`, which it does not
+/// export.
+pub(crate) fn handler_with_hidden_memory(body: &str) -> Vec<u8> {
+    let module = fast("", body);
+    let (head, tail) = module.rsplit_once(')').expect("the end of the module");
+    encode(
+        &format!("{head}(memory $hidden 1)){tail}"),
+        "export lavandula:arena/handler@0.1.0;",
+    )
+}
+
+/// Answers 200, and notes the time in its memory when it starts.
+pub(crate) fn starting_with_the_time() -> Vec<u8> {
+    let import = r#"
+        (import "wasi:clocks/monotonic-clock@0.2.0" "now" (func $now (result i64)))
+        (func $note (i64.store (i32.const 4096) (call $now)))
+        (start $note)"#;
+    encode(
+        &fast(import, HELLO),
+        "import wasi:clocks/monotonic-clock@0.2.0; export lavandula:arena/handler@0.1.0;",
+    )
+}
+
+/// A module with the fast door, whose handler has `body`. It begins with `items`.
+fn fast(items: &str, body: &str) -> String {
+    format!(
         r#"(module
+            {items}
             (memory (export "memory") 2)
             (data (i32.const 16) "X-Guest")
             (data (i32.const 32) "wat")
@@ -91,8 +120,7 @@ pub(crate) fn handler(body: &str) -> Vec<u8> {
             (func (export "lavandula:arena/handler@0.1.0#handle")
                 (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
                 {body}))"#
-    );
-    encode(&module, "export lavandula:arena/handler@0.1.0;")
+    )
 }
 
 /// A component with the door of `wasi:http`, whose handler has `body`. It finds

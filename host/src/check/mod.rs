@@ -23,9 +23,12 @@
 //!   and no answer holds the marker of an earlier request.
 //! - **claims**: the figures of `invocation.usage` agree with each other and
 //!   with what was seen.
+//! - **freshness**: where each request has an instance of its own, as in `serve`,
+//!   a new one shows nothing of the one before (`freshness`).
 
 mod audit;
 mod evidence;
+mod freshness;
 mod report;
 mod traffic;
 
@@ -194,7 +197,8 @@ pub(crate) async fn run(
         progress(done);
     }
 
-    let evidence = judge.conclude();
+    let mut evidence = judge.conclude();
+    evidence.push(freshness::run(bytes, door, limits, plan).await?);
     let holds = evidence.iter().all(|evidence| evidence.holds);
     Ok(Report {
         verdict: if holds {

@@ -29,7 +29,7 @@ impl fmt::Display for Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// `answers`, `size`, `addresses`, `content` or `claims`.
+    /// `answers`, `size`, `addresses`, `content`, `claims` or `freshness`.
     pub name: &'static str,
     /// Whether it is as it should be.
     pub holds: bool,

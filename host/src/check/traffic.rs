@@ -17,6 +17,8 @@ pub const PLACEHOLDER: &str = "{{marker}}";
 const RUN: usize = 8;
 /// Length of what only one request has.
 const UNIQUE: usize = 24;
+/// Length of a marker.
+pub(super) const MARKER: usize = RUN + UNIQUE;
 /// Length of the pieces in which a remnant of a marker is looked for.
 const PIECE: usize = 8;
 
@@ -78,7 +80,7 @@ impl Shape {
             body,
         };
         // Tried here, so that a run cannot fail for it in the middle.
-        shape.build(&"0".repeat(RUN + UNIQUE))?;
+        shape.build(&"0".repeat(MARKER))?;
         Ok(shape)
     }
 
@@ -117,7 +119,7 @@ pub enum ShapeError {
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.split('?').next().unwrap_or("/");
-        let len = replace(&self.body, &"0".repeat(RUN + UNIQUE)).len();
+        let len = replace(&self.body, &"0".repeat(MARKER)).len();
         write!(f, "{} {path} with {len} bytes", self.method)
     }
 }
