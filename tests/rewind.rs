@@ -138,16 +138,30 @@ async fn a_response_that_is_none_costs_the_instance() {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_left_open_costs_the_instance() {
-    let host = host_with(rewinding(), FAULTY);
-    assert_eq!(text(&get(&host, "/print").await), "printed");
-    assert_eq!(retired(&host, "resources"), 1);
-    assert_eq!(text(&get(&host, "/count").await), "1");
-    assert_eq!((created(&host), rewinds(&host)), (2, 1));
+async fn a_resource_that_was_left_behind_costs_the_instance() {
+    for door in [Door::Fast, Door::WasiHttp] {
+        let host = host_with(rewinding().door(door), FAULTY);
+        assert_eq!(text(&get(&host, "/leak").await), "leaked");
+        assert_eq!(retired(&host, "resources"), 1, "{door}");
+        assert_eq!(text(&get(&host, "/count").await), "1", "{door}");
+        assert_eq!((created(&host), rewinds(&host)), (2, 1), "{door}");
+    }
 }
 
 #[tokio::test]
-async fn a_stream_that_was_opened_at_initialisation_stays() {
+async fn standard_streams_may_be_opened_in_a_request_or_before() {
+    // In the request: the guest closes them after it.
+    let host = host_with(rewinding(), FAULTY);
+    for _ in 0..5 {
+        assert_eq!(text(&get(&host, "/print").await), "printed");
+    }
+    assert_eq!(
+        (created(&host), rewinds(&host)),
+        (1, 5),
+        "{}",
+        host.metrics()
+    );
+    // At initialisation: they stay.
     let host = host_with(rewinding(), SLOW_START);
     for _ in 0..5 {
         assert_eq!(text(&get(&host, "/").await), "ready: true");

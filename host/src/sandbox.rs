@@ -304,9 +304,10 @@ pub enum Retirement {
         limit: usize,
     },
     /// It holds other resources of the host than when it was sealed: a stream that
-    /// was left open, or standard output opened in a request.
+    /// was left open.
     #[error(
-        "it holds {now} resources of the host and held {sealed} when it was sealed; close what a          request opens, and open what is to stay when the handler initialises"
+        "it holds {now} resources of the host and held {sealed} when it was sealed; close what a \
+         request opens, and open what is to stay when the handler initialises"
     )]
     Resources {
         /// When it was sealed.

@@ -22,6 +22,7 @@ fn handle<'a>(cx: &'a Context, request: Request<'a>) -> Response<'a> {
         "/count" => count(),
         "/stack" => stack(&request),
         "/print" => print(),
+        "/leak" => leak(),
         "/describe" => describe(cx, request).into_response(),
         _ => Response::ok(request.body(), "application/octet-stream"),
     }
@@ -73,8 +74,29 @@ fn count() -> Response<'static> {
     Response::ok(served.to_string(), "text/plain")
 }
 
-/// Writes to standard error, which the platform's library opens for that and keeps
-/// open.
+#[cfg(target_arch = "wasm32")]
+mod clock {
+    wit_bindgen::generate!({
+        inline: "
+            package tests:faulty;
+            world leaking {
+                import wasi:clocks/monotonic-clock@0.2.0;
+            }
+        ",
+        path: "../../../wit",
+        generate_all,
+        type_section_suffix: "leaking",
+    });
+}
+
+/// Takes a resource of the host and forgets it.
+fn leak() -> Response<'static> {
+    #[cfg(target_arch = "wasm32")]
+    core::mem::forget(clock::wasi::clocks::monotonic_clock::subscribe_duration(1));
+    Response::ok("leaked", "text/plain")
+}
+
+/// Writes to standard error, which the platform's library opens for that.
 fn print() -> Response<'static> {
     eprintln!("printed");
     Response::ok("printed", "text/plain")
