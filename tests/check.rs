@@ -1,12 +1,12 @@
 //! The memory check: good handlers hold, and each bad one fails for its own
-//! evidence.
+//! evidence, unless an image heals it.
 
 mod support;
 
 use lavandula_host::build::Target;
 use lavandula_host::check::{CheckError, Plan, Report, Shape, Verdict};
-use lavandula_host::{Door, Host};
-use support::{component, component_for, host, host_with, root};
+use lavandula_host::{Door, Host, Isolation};
+use support::{component, component_for, component_with, host, root};
 
 async fn check(host: &Host, plan: &Plan) -> Report {
     match host.check(plan).await {
@@ -20,28 +20,48 @@ fn document(folder: &str, path: &str, file: &str) -> Shape {
     Shape::new("POST", path, Vec::new(), body).unwrap()
 }
 
+/// With the sample handlers and one that does many things.
+const SAMPLES: [(&str, &str, &str); 3] = [
+    (
+        "examples/json-api",
+        "/filter?browser=firefox",
+        "data/marked.json",
+    ),
+    ("examples/markdown", "/render", "data/marked.md"),
+    (support::FAULTY, "/describe?q={{marker}}", "src/lib.rs"),
+];
+
 #[tokio::test]
-async fn the_samples_hold_by_both_doors() {
-    let samples = [
-        (
-            "examples/json-api",
-            "/filter?browser=firefox",
-            "data/marked.json",
-        ),
-        ("examples/markdown", "/render", "data/marked.md"),
-        (support::FAULTY, "/describe?q={{marker}}", "src/lib.rs"),
-    ];
-    for (folder, path, file) in samples {
-        for door in [Door::Fast, Door::WasiHttp] {
-            let host = host_with(Host::builder().door(door), folder);
-            let plan = Plan::new()
-                .requests(120)
-                .shape(document(folder, path, file));
-            let report = check(&host, &plan).await;
-            assert_eq!(report.requests, 120);
-            assert_eq!(report.door, door);
-            report.assert_holds();
+async fn the_samples_hold_by_both_doors_and_for_both_targets() {
+    for (folder, path, file) in SAMPLES {
+        for target in [Target::Wasip2, Target::Unknown] {
+            let component = component_for(folder, target);
+            for door in [Door::Fast, Door::WasiHttp] {
+                let host = Host::builder().door(door).load(&component).unwrap();
+                let plan = Plan::new().requests(60).shape(document(folder, path, file));
+                let report = check(&host, &plan).await;
+                assert_eq!(report.requests, 60);
+                assert_eq!(report.door, door);
+                report.assert_holds();
+                // That it holds because nothing was claimed is not enough.
+                let identity = &report.evidence("identity").unwrap().detail;
+                assert!(identity.starts_with("60 rewinds put back all"), "{report}");
+            }
         }
+    }
+}
+
+#[tokio::test]
+async fn the_samples_hold_with_an_instance_for_each_request() {
+    for (folder, path, file) in SAMPLES {
+        let host = host(folder);
+        let plan = Plan::new()
+            .requests(40)
+            .isolation(Isolation::Instance)
+            .shape(document(folder, path, file));
+        let report = check(&host, &plan).await;
+        assert_eq!(report.isolation, Isolation::Instance);
+        report.assert_holds();
     }
 }
 
@@ -60,13 +80,23 @@ async fn what_was_left_on_the_stack_is_cleared() {
     }
 }
 
+fn guest(name: &str) -> String {
+    format!("tests/guests/{name}")
+}
+
+/// The same handler, with `InvocationHeap`.
+fn healed(name: &str) -> Host {
+    let component = component_with(&guest(name), None, &["invocation-heap"]);
+    Host::builder().load(component).unwrap()
+}
+
 /// Checks a bad guest with several seeds, and that what it breaks is this and
 /// nothing else.
-async fn breaks_only(guest: &str, evidence: &str) -> Report {
-    let host = host(&format!("tests/guests/{guest}"));
+async fn breaks_only(name: &str, evidence: &str) -> Report {
+    let host = host(&guest(name));
     let mut last = None;
     for seed in [1, 2, 3] {
-        let report = check(&host, &Plan::new().requests(160).seed(seed)).await;
+        let report = check(&host, &Plan::new().requests(100).seed(seed)).await;
         let broken: Vec<_> = report
             .evidence
             .iter()
@@ -89,7 +119,9 @@ async fn a_leak_moves_what_comes_after_it() {
 
 #[tokio::test]
 async fn a_lie_does_not_agree_with_what_was_seen() {
-    breaks_only("lying", "claims").await;
+    let report = breaks_only("lying", "claims").await;
+    let detail = &report.evidence("claims").unwrap().detail;
+    assert!(detail.contains("the peak is"), "{detail}");
 }
 
 #[tokio::test]
@@ -101,12 +133,93 @@ async fn growth_after_the_warm_up_is_seen() {
 
 #[tokio::test]
 async fn what_is_kept_in_a_static_is_found() {
-    breaks_only("hoarding", "content").await;
+    let report = breaks_only("hoarding", "content").await;
+    // What the report says of a component that puts no statics back.
+    let identity = &report.evidence("identity").unwrap().detail;
+    assert!(
+        identity.contains("statics stay as requests leave them"),
+        "{identity}"
+    );
 }
 
 #[tokio::test]
 async fn what_is_freed_and_not_overwritten_is_found() {
     breaks_only("forgetful", "content").await;
+}
+
+#[tokio::test]
+async fn a_byte_that_a_rewind_does_not_put_back_is_found() {
+    let report = breaks_only("counting", "identity").await;
+    let detail = &report.evidence("identity").unwrap().detail;
+    assert!(
+        detail.starts_with("after request 1 ") && detail.contains("one byte was not as"),
+        "{detail}"
+    );
+    assert!(
+        detail.ends_with("there was 0x00, and now there is 0x01; so after 100 of 100"),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
+async fn a_pointer_to_what_was_taken_back_is_found() {
+    let report = breaks_only("dangling", "pointers").await;
+    let detail = &report.evidence("pointers").unwrap().detail;
+    assert!(
+        detail.starts_with("after request 1 ") && detail.contains("the word at 0x"),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
+async fn with_an_image_the_same_faults_are_put_back() {
+    for name in ["leaky", "hoarding", "dangling"] {
+        let host = healed(name);
+        for seed in [1, 2] {
+            let plan = Plan::new().requests(60).seed(seed);
+            check(&host, &plan).await.assert_holds();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_pointed_into_the_arena_before_it_was_put_back_is_advice() {
+    let report = check(&healed("dangling"), &Plan::new().requests(40)).await;
+    let pointers = report.evidence("pointers").unwrap();
+    assert!(pointers.holds);
+    assert!(
+        pointers.detail.contains("before, the one at 0x"),
+        "{report}"
+    );
+    let report = check(&healed("hoarding"), &Plan::new().requests(40)).await;
+    let pointers = report.evidence("pointers").unwrap();
+    assert!(
+        pointers.detail.ends_with("before, none did either"),
+        "{report}"
+    );
+}
+
+/// What a guest leaves for the next request is gone with its instance. A lie is one
+/// also in the first request.
+#[tokio::test]
+async fn an_instance_for_each_request_heals_what_a_guest_leaves_behind() {
+    let plan = || Plan::new().requests(40).isolation(Isolation::Instance);
+    for name in [
+        "leaky",
+        "growing",
+        "hoarding",
+        "forgetful",
+        "counting",
+        "dangling",
+    ] {
+        check(&host(&guest(name)), &plan()).await.assert_holds();
+    }
+    let report = check(&host(&guest("lying")), &plan()).await;
+    let broken = report.evidence.iter().filter(|evidence| !evidence.holds);
+    assert!(
+        broken.map(|evidence| evidence.name).eq(["claims"]),
+        "{report}"
+    );
 }
 
 #[tokio::test]

@@ -282,13 +282,13 @@ fn hazard(path: &'static str) -> Generator {
 #[tokio::test]
 async fn an_instance_that_remembers_or_grows_is_found_out() {
     let guest = "tests/guests/hazards";
-    let keeps_all = component_with(guest, Target::Wasip2, &["platform-heap"]);
+    let keeps_all = component_with(guest, Some(Target::Wasip2), &["platform-heap"]);
     let found = compare(&keeps_all, 3, &hazard("/static-vec")).await;
     assert_eq!(found, [Err(Wrong::Answer(1)); 2]);
     let found = compare(&keeps_all, 3, &hazard("/lines")).await;
     assert_eq!(found, [Err(Wrong::Resources(0)); 2]);
 
-    let ours = component_with(guest, Target::Wasip2, &[]);
+    let ours = component_with(guest, Some(Target::Wasip2), &[]);
     let found = compare(&ours, WARM_UP + 1, &hazard("/grow")).await;
     assert_eq!(found, [Err(Wrong::Memory(WARM_UP)); 2]);
 }

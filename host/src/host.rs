@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::program::{Door, LoadError, Program};
 use crate::response::size;
 use crate::sandbox::{Ready, Retirement, Sandbox, Unready, Used};
+use crate::symbols::Symbols;
 
 /// A loaded component that answers requests: each in a fresh instance, or in one
 /// that was rewound, as [`Isolation`] says.
@@ -56,6 +57,8 @@ impl fmt::Debug for Host {
 struct Loaded {
     /// Kept for the check, which compiles it for an engine of its own.
     bytes: Vec<u8>,
+    /// Likewise, to tell where in the guest something was found.
+    symbols: Option<Symbols>,
     program: Program,
     limits: Limits,
     isolation: Isolation,
@@ -150,7 +153,13 @@ impl Host {
         plan: &Plan,
         progress: impl FnMut(u32),
     ) -> Result<Report, CheckError> {
-        check::run(&self.0.bytes, self.door(), &self.0.limits, plan, progress).await
+        let Loaded {
+            bytes,
+            limits,
+            symbols,
+            ..
+        } = &*self.0;
+        check::run(bytes, self.door(), limits, plan, symbols.as_ref(), progress).await
     }
 
     async fn run(&self, request: Request<Bytes>) -> (Result<Response<Bytes>, Failure>, MemoryUse) {
@@ -333,18 +342,24 @@ impl HostBuilder {
             path: path.to_owned(),
             source,
         })?;
-        self.load_bytes(&bytes)
+        let symbols = Symbols::beside(path, &bytes);
+        self.load_with(bytes, symbols)
     }
 
     /// Compiles the component that `bytes` are.
     pub fn load_bytes(self, bytes: &[u8]) -> Result<Host, LoadError> {
+        self.load_with(bytes.to_vec(), None)
+    }
+
+    fn load_with(self, bytes: Vec<u8>, symbols: Option<Symbols>) -> Result<Host, LoadError> {
         let engine = engine::production(&self.limits)?;
-        let mut program = Program::new(&engine, bytes)?.within(&self.limits)?;
+        let mut program = Program::new(&engine, &bytes)?.within(&self.limits)?;
         if let Some(door) = self.door {
             program = program.with_door(door)?;
         }
         Ok(Host(Arc::new(Loaded {
-            bytes: bytes.to_vec(),
+            bytes,
+            symbols,
             program,
             limits: self.limits,
             isolation: self.isolation,

@@ -221,6 +221,18 @@ impl Guest {
         called.map_err(|error| self.explain(error))
     }
 
+    /// Calls `invocation.blocks`: where the arena is that requests use. Nowhere
+    /// where the guest does not export it.
+    pub(crate) async fn blocks(&mut self) -> Result<Vec<Region>, Failure> {
+        let deadline = self.store.data().deadline;
+        let Some(guest) = &self.invocation else {
+            return Ok(Vec::new());
+        };
+        let guest = guest.lavandula_arena_invocation();
+        let called = until(deadline, guest.call_blocks(&mut self.store)).await;
+        called.map_err(|error| self.explain(error))
+    }
+
     fn granted<T>(
         &self,
         call: &'static str,

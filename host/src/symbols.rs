@@ -104,10 +104,6 @@ impl Symbols {
     /// What lies at this address of the memory that the statics are in, as a piece
     /// of a sentence: `json_api::HITS (4 bytes)` or `json_api::CACHE + 12 (of 64
     /// bytes)`. `None` between statics, in the stack, and in the heap.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the check, which has no component's path yet")
-    )]
     pub(crate) fn name_of(&self, address: u64) -> Option<String> {
         let behind = self.symbols.partition_point(|s| s.address <= address);
         let symbol = self.symbols[..behind].last()?;

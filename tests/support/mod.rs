@@ -34,10 +34,11 @@ pub fn component_for(folder: &str, target: Target) -> PathBuf {
     build(folder, Some(target), &[])
 }
 
-/// The same with features of the crate turned on.
+/// The same with features of the crate turned on, for the crate's own target where
+/// none is given.
 #[track_caller]
-pub fn component_with(folder: &str, target: Target, features: &[&'static str]) -> PathBuf {
-    build(folder, Some(target), features)
+pub fn component_with(folder: &str, target: Option<Target>, features: &[&'static str]) -> PathBuf {
+    build(folder, target, features)
 }
 
 #[track_caller]
@@ -59,15 +60,14 @@ fn build(folder: &str, target: Option<Target>, features: &[&'static str]) -> Pat
                 .features(features.iter().map(|&feature| feature.to_owned()))
                 .quiet();
             if let Some(target) = target {
-                // Beside the one for the crate's own target, and without features.
-                let mut name = folder.replace('/', "-");
-                for part in [target.as_str()].iter().chain(features) {
-                    name = format!("{name}-{part}");
-                }
-                let name = format!("{name}.wasm");
-                build = build
-                    .target(target)
-                    .output(root().join("target/lavandula").join(name));
+                build = build.target(target);
+            }
+            let parts = target.map(Target::as_str);
+            let parts: Vec<_> = parts.iter().chain(features).copied().collect();
+            if !parts.is_empty() {
+                // Beside the one as the crate has it.
+                let name = format!("{}-{}.wasm", folder.replace('/', "-"), parts.join("-"));
+                build = build.output(root().join("target/lavandula").join(name));
             }
             match build.run() {
                 Ok(built) => built.component,

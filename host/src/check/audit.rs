@@ -22,16 +22,20 @@ pub(super) struct Place {
     pub(super) offset: usize,
 }
 
-/// The memories of the instances of one audit engine.
+/// The memories of the instance of an audit engine.
 ///
 /// Everything here reads them. That is allowed only while no guest code runs:
 /// between calls, and in a call hook.
 #[derive(Default)]
-pub(super) struct Memories(Mutex<Vec<Arc<Region>>>);
+pub(super) struct Memories {
+    regions: Mutex<Vec<Arc<Region>>>,
+    /// How many bytes a memory has from the start beyond what it asks for.
+    extra: AtomicUsize,
+}
 
 impl Memories {
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Region>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.regions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes of all memories together.
@@ -39,18 +43,77 @@ impl Memories {
         self.lock().iter().map(|region| region.len()).sum()
     }
 
+    /// Makes way for the memories of another instance, which are as large as it
+    /// asks for. The one before is gone, or not looked at any more.
+    pub(super) fn clear(&self) {
+        self.clear_for_larger(0);
+    }
+
+    /// The same, and the other instance's memories are larger by `extra` bytes:
+    /// what it grows them by lies elsewhere than it would.
+    pub(super) fn clear_for_larger(&self, extra: usize) {
+        self.lock().clear();
+        self.extra.store(extra, Ordering::Release);
+    }
+
+    /// Calls `look` with the bytes of each memory.
+    ///
+    /// # Safety
+    /// No guest code runs on an instance of the engine.
+    pub(super) unsafe fn look<R>(&self, look: impl FnOnce(&[&[u8]]) -> R) -> R {
+        let regions = self.lock();
+        // SAFETY: by the contract nobody writes to the regions meanwhile.
+        let bytes = regions.iter().map(|region| unsafe { region.bytes() });
+        look(&bytes.collect::<Vec<_>>())
+    }
+
+    /// A copy of every memory.
+    ///
+    /// # Safety
+    /// No guest code runs on an instance of the engine.
+    pub(super) unsafe fn copy(&self) -> Snapshot {
+        let copy = |memories: &[&[u8]]| memories.iter().map(|bytes| bytes.to_vec()).collect();
+        // SAFETY: passed on.
+        Snapshot(unsafe { self.look(copy) })
+    }
+
     /// Calls `found` with each place where `needle` lies.
     ///
     /// # Safety
     /// No guest code runs on an instance of the engine.
     pub(super) unsafe fn find(&self, needle: &Finder<'_>, mut found: impl FnMut(Place)) {
-        for (memory, region) in self.lock().iter().enumerate() {
-            // SAFETY: by the contract nobody writes to the region meanwhile.
-            let bytes = unsafe { region.bytes() };
-            for offset in needle.find_iter(bytes) {
-                found(Place { memory, offset });
+        let search = |memories: &[&[u8]]| {
+            for (memory, bytes) in memories.iter().enumerate() {
+                for offset in needle.find_iter(bytes) {
+                    found(Place { memory, offset });
+                }
             }
-        }
+        };
+        // SAFETY: passed on.
+        unsafe { self.look(search) }
+    }
+}
+
+/// The memories as they were at one moment.
+#[derive(Default)]
+pub(super) struct Snapshot(Vec<Vec<u8>>);
+
+impl Snapshot {
+    /// The bytes of a memory, by its number. None of one that was not there.
+    pub(super) fn memory(&self, number: usize) -> &[u8] {
+        self.0.get(number).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many memories there were.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+impl From<Vec<Vec<u8>>> for Snapshot {
+    fn from(memories: Vec<Vec<u8>>) -> Self {
+        Self(memories)
     }
 }
 
@@ -125,10 +188,11 @@ unsafe impl MemoryCreator for Creator {
         if guard != 0 {
             return Err("the audit engine has no guard pages".to_owned());
         }
-        let capacity = maximum
-            .unwrap_or(self.largest)
-            .min(self.largest)
-            .max(minimum);
+        let extra = self.memories.extra.load(Ordering::Acquire);
+        let fits = maximum.is_none_or(|maximum| minimum + extra <= maximum);
+        let initial = if fits { minimum + extra } else { minimum };
+        let largest = self.largest + extra;
+        let capacity = maximum.unwrap_or(largest).min(largest).max(initial);
         // A mapping of nothing is an error, and a memory may have no pages yet.
         let map = MmapOptions::new()
             .len(capacity.max(1))
@@ -137,15 +201,15 @@ unsafe impl MemoryCreator for Creator {
             .map_err(|error| error.to_string())?;
         let region = Arc::new(Region {
             map: map.into(),
-            len: AtomicUsize::new(minimum),
+            len: AtomicUsize::new(initial),
         });
         self.memories.lock().push(Arc::clone(&region));
         Ok(Box::new(Guest(region)))
     }
 }
 
-/// An engine whose memories `Memories` sees. One instance at a time: they are
-/// not told apart.
+/// An engine whose memories `Memories` sees. One instance at a time: the memories
+/// of several are not told apart.
 pub(super) fn engine(limits: &Limits) -> wasmtime::Result<(Engine, Arc<Memories>)> {
     let memories = Arc::new(Memories::default());
     let mut config = Config::new();

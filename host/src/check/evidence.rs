@@ -6,9 +6,17 @@ use std::fmt;
 use memchr::memmem;
 
 use super::audit::Place;
+use super::claims::Claims;
+use super::identity::Identity;
+use super::names::Names;
+use super::pointers::{Elsewhere, Found, Pointers};
+use super::regions::Span;
 use super::report::Evidence;
+use super::sealed::Sealed;
 use super::traffic::{Sent, Shape};
+use super::trial::Rewound;
 use crate::bindings::invocation::lavandula::arena::types::Usage;
+use crate::config::Isolation;
 use crate::limits::MemoryUse;
 
 /// What became of one request.
@@ -31,41 +39,64 @@ pub(super) struct Seen {
     pub(super) response: Vec<u8>,
     /// Where the markers lay at the crossings between guest and host.
     pub(super) places: BTreeSet<Place>,
-    /// Where pieces of markers lay after the rewind.
+    /// Where pieces of markers lay after the rewind; in an instance of its own,
+    /// before the request.
     pub(super) remnants: BTreeSet<Place>,
     /// What the guest says of its arena, after the request and before the rewind.
     pub(super) claims: Option<Usage>,
+    /// Where it says that the arena's blocks are.
+    pub(super) blocks: Vec<Span>,
+    /// What was seen of the rewind, where one was done.
+    pub(super) rewound: Option<Rewound>,
     pub(super) memory: MemoryUse,
     pub(super) table_elements: usize,
     pub(super) resources_gone: bool,
 }
 
 /// Hears about every request, and concludes at the end.
-pub(super) struct Judge {
+pub(super) struct Judge<'a> {
     shapes: Vec<String>,
     warm_up: u32,
+    names: &'a dyn Names,
     heard: u32,
     failure: Option<String>,
     size: Size,
     addresses: Addresses,
     content: Content,
+    identity: Identity,
+    pointers: Pointers,
     claims: Claims,
 }
 
-impl Judge {
-    pub(super) fn new(shapes: &[Shape], warm_up: u32) -> Self {
+impl<'a> Judge<'a> {
+    /// `sealed` is what is known of the instance that gets all requests, where it
+    /// was sealed.
+    pub(super) fn new(
+        shapes: &[Shape],
+        warm_up: u32,
+        isolation: Isolation,
+        sealed: Option<&Sealed>,
+        names: &'a dyn Names,
+    ) -> Self {
+        let (identity, pointers) = match isolation {
+            Isolation::Instance => (Identity::of_new_instances(), Pointers::of_new_instances()),
+            Isolation::Rewind(_) => (Identity::new(sealed), Pointers::new(sealed)),
+        };
         Self {
             shapes: shapes.iter().map(ToString::to_string).collect(),
             warm_up,
+            names,
             heard: 0,
             failure: None,
-            size: Size::default(),
+            size: Size::new(isolation, shapes.len()),
             addresses: Addresses {
                 first: vec![None; shapes.len()],
                 ..Addresses::default()
             },
-            content: Content::default(),
-            claims: Claims::default(),
+            content: Content::new(isolation),
+            identity,
+            pointers,
+            claims: Claims::new(isolation),
         }
     }
 
@@ -83,12 +114,41 @@ impl Judge {
         };
         self.heard = number;
         let warm = number > self.warm_up;
-        self.size.hear(&request, &seen, warm);
+        self.size.hear(&request, sent.shape, &seen, warm);
         if warm {
             self.addresses.hear(&request, sent.shape, &seen);
         }
         self.content.hear(&request, sent, &seen);
         self.claims.hear(&request, sent, &seen);
+        if let Some(rewound) = &seen.rewound {
+            if let Some(comparison) = &rewound.identity {
+                self.identity
+                    .hear(&request, comparison, rewound.overlap, self.names);
+            }
+            self.pointers.hear(&request, &rewound.pointed, self.names);
+        }
+    }
+
+    /// The last request that another instance has to get as well, whose memory
+    /// lies elsewhere, where there is something to decide.
+    pub(super) fn undecided(&self) -> Option<u32> {
+        self.pointers.undecided()
+    }
+
+    /// What was found after a request of that other instance.
+    pub(super) fn hear_again(
+        &mut self,
+        number: u32,
+        sent: &Sent,
+        after: &Found,
+        elsewhere: Elsewhere,
+    ) {
+        let request = Request {
+            number,
+            shape: &self.shapes[sent.shape],
+        };
+        self.pointers
+            .hear_again(&request, after, elsewhere, self.names);
     }
 
     pub(super) fn conclude(self) -> Vec<Evidence> {
@@ -103,15 +163,17 @@ impl Judge {
             self.size.conclude(compared),
             self.addresses.conclude(&self.shapes, compared),
             self.content.conclude(self.heard),
+            self.identity.conclude(),
+            self.pointers.conclude(self.names),
             self.claims.conclude(self.heard),
         ]
     }
 }
 
 /// A request in a sentence.
-struct Request<'a> {
-    number: u32,
-    shape: &'a str,
+pub(super) struct Request<'a> {
+    pub(super) number: u32,
+    pub(super) shape: &'a str,
 }
 
 impl fmt::Display for Request<'_> {
@@ -123,18 +185,22 @@ impl fmt::Display for Request<'_> {
 /// The first thing that was not as it should be. Later ones mostly follow from
 /// it.
 #[derive(Default)]
-struct Finding {
-    broken: Option<String>,
+pub(super) struct Finding {
+    pub(super) broken: Option<String>,
 }
 
 impl Finding {
-    fn note(&mut self, say: impl FnOnce() -> String) {
+    pub(super) fn note(&mut self, say: impl FnOnce() -> String) {
         if self.broken.is_none() {
             self.broken = Some(say());
         }
     }
 
-    fn evidence(self, name: &'static str, otherwise: impl FnOnce() -> String) -> Evidence {
+    pub(super) fn evidence(
+        self,
+        name: &'static str,
+        otherwise: impl FnOnce() -> String,
+    ) -> Evidence {
         Evidence {
             name,
             holds: self.broken.is_none(),
@@ -143,59 +209,143 @@ impl Finding {
     }
 }
 
-/// After the warm-up nothing gets larger.
-#[derive(Default)]
+/// Nothing gets larger: after the warm-up, where one instance gets all requests;
+/// else than the first instance that got a request of the shape.
 struct Size {
+    isolation: Isolation,
     finding: Finding,
-    settled: Option<(MemoryUse, usize)>,
+    /// What memory was at the end of the warm-up.
+    settled: Option<Extent>,
     growths: u64,
+    /// Of new instances, by shape: what the first was after its request.
+    first: Vec<Option<(u32, Extent)>>,
+    larger: u32,
+}
+
+/// How large an instance is.
+#[derive(Clone, Copy)]
+struct Extent {
+    memory: MemoryUse,
+    table_elements: usize,
 }
 
 impl Size {
-    fn hear(&mut self, request: &Request<'_>, seen: &Seen, warm: bool) {
-        if !seen.resources_gone {
-            self.finding.note(|| {
-                format!("{request} left a resource of the host (a stream, a body) with the guest")
-            });
+    fn new(isolation: Isolation, shapes: usize) -> Self {
+        Self {
+            isolation,
+            finding: Finding::default(),
+            settled: None,
+            growths: 0,
+            first: vec![None; shapes],
+            larger: 0,
         }
-        let (settled, tables) = *self
-            .settled
-            .get_or_insert((seen.memory, seen.table_elements));
+    }
+
+    fn hear(&mut self, request: &Request<'_>, shape: usize, seen: &Seen, warm: bool) {
+        let extent = Extent {
+            memory: seen.memory,
+            table_elements: seen.table_elements,
+        };
+        match self.isolation {
+            Isolation::Instance => self.hear_of_new(request, shape, extent),
+            Isolation::Rewind(_) => {
+                if !seen.resources_gone {
+                    self.finding.note(|| {
+                        format!(
+                            "{request} left a resource of the host (a stream, a body) with the \
+                             guest"
+                        )
+                    });
+                }
+                self.hear_of_same(request, extent, warm);
+            }
+        }
+    }
+
+    /// The instance got other requests before.
+    fn hear_of_same(&mut self, request: &Request<'_>, now: Extent, warm: bool) {
+        let settled = *self.settled.get_or_insert(now);
         if !warm {
-            self.settled = Some((seen.memory, seen.table_elements));
+            self.settled = Some(now);
             return;
         }
-        self.growths = seen.memory.grows - settled.grows;
-        if seen.memory.grows > settled.grows {
+        self.growths = now.memory.grows - settled.memory.grows;
+        if now.memory.grows > settled.memory.grows {
             self.finding.note(|| {
                 format!(
                     "memory grew during {request}, from {} to {} KiB, although the warm-up had \
                      seen every kind of request",
-                    settled.current / 1024,
-                    seen.memory.current / 1024
+                    settled.memory.current / 1024,
+                    now.memory.current / 1024
                 )
             });
         }
-        if seen.table_elements > tables {
+        if now.table_elements > settled.table_elements {
             self.finding.note(|| {
                 format!(
-                    "a table grew during {request}, from {tables} to {} elements",
-                    seen.table_elements
+                    "a table grew during {request}, from {} to {} elements",
+                    settled.table_elements, now.table_elements
+                )
+            });
+        }
+    }
+
+    /// The instance got no other request.
+    fn hear_of_new(&mut self, request: &Request<'_>, shape: usize, now: Extent) {
+        // The first of all stands for what any begins with.
+        let begun = self.settled.get_or_insert(now).memory.initial;
+        if now.memory.initial != begun {
+            self.finding.note(|| {
+                format!(
+                    "the instance of {request} began with {} KiB, and the first one with {}",
+                    now.memory.initial / 1024,
+                    begun / 1024
+                )
+            });
+        }
+        let (number, first) = *self.first[shape].get_or_insert((request.number, now));
+        let (memory, tables) = (now.memory.current, now.table_elements);
+        if memory > first.memory.current || tables > first.table_elements {
+            self.larger += 1;
+            self.finding.note(|| {
+                format!(
+                    "the instance of {request} had {} KiB and {tables} table elements in the end, \
+                     and that of request {number} of the same shape {} and {}",
+                    memory / 1024,
+                    first.memory.current / 1024,
+                    first.table_elements
                 )
             });
         }
     }
 
     fn conclude(mut self, compared: u32) -> Evidence {
-        if let Some(first) = &mut self.finding.broken
-            && self.growths > 1
-        {
-            first.push_str(&format!("; {} growths in all", self.growths));
+        if let Some(first) = &mut self.finding.broken {
+            if self.growths > 1 {
+                first.push_str(&format!("; {} growths in all", self.growths));
+            }
+            if self.larger > 1 {
+                first.push_str(&format!("; so {} instances", self.larger));
+            }
         }
-        let kib = self.settled.map_or(0, |(memory, _)| memory.current / 1024);
-        self.finding.evidence("size", || {
-            format!("{kib} KiB, and no growth in {compared} requests after the warm-up")
-        })
+        let kib = |bytes: usize| bytes / 1024;
+        self.finding
+            .evidence("size", || match (self.isolation, self.settled) {
+                (Isolation::Instance, settled) => {
+                    let ended = self.first.iter().flatten();
+                    let most = ended.map(|(_, extent)| extent.memory.current).max();
+                    format!(
+                        "each of {compared} instances began with {} KiB, and none ended with more \
+                         than the first of its shape: {} KiB at most",
+                        kib(settled.map_or(0, |first| first.memory.initial)),
+                        kib(most.unwrap_or(0))
+                    )
+                }
+                (Isolation::Rewind(_), settled) => format!(
+                    "{} KiB, and no growth in {compared} requests after the warm-up",
+                    kib(settled.map_or(0, |extent| extent.memory.current))
+                ),
+            })
     }
 }
 
@@ -270,25 +420,39 @@ impl fmt::Display for Place {
 }
 
 /// Nothing of a request is left, and nothing of it is in another's answer.
-#[derive(Default)]
 struct Content {
+    isolation: Isolation,
     finding: Finding,
     left: u32,
 }
 
 impl Content {
+    fn new(isolation: Isolation) -> Self {
+        Self {
+            isolation,
+            finding: Finding::default(),
+            left: 0,
+        }
+    }
+
     fn hear(&mut self, request: &Request<'_>, sent: &Sent, seen: &Seen) {
         if let Some(place) = seen.remnants.first() {
             self.left += 1;
             self.finding.note(|| {
-                format!(
-                    "after {request} was taken back, pieces of its marker or of an earlier one \
-                     were still at {place}{}",
-                    match seen.remnants.len() {
-                        1 => String::new(),
-                        n => format!(" and {} more places", n - 1),
-                    }
-                )
+                let more = match seen.remnants.len() {
+                    1 => String::new(),
+                    n => format!(" and {} more places", n - 1),
+                };
+                match self.isolation {
+                    Isolation::Instance => format!(
+                        "the new instance for {request} had pieces of an earlier marker at \
+                         {place}{more}, before the request was sent"
+                    ),
+                    Isolation::Rewind(_) => format!(
+                        "after {request} was taken back, pieces of its marker or of an earlier one \
+                         were still at {place}{more}"
+                    ),
+                }
             });
         }
         let own = sent.marker.as_str().as_bytes();
@@ -305,113 +469,17 @@ impl Content {
         if let Some(first) = &mut self.finding.broken
             && self.left > 1
         {
-            first.push_str(&format!("; so after {} of {heard} requests", self.left));
+            first.push_str(&format!("; so {} times in {heard} requests", self.left));
         }
+        let memory = match self.isolation {
+            Isolation::Instance => "in the memory of the next instance",
+            Isolation::Rewind(_) => "anywhere in memory afterwards",
+        };
         self.finding.evidence("content", || {
             format!(
-                "{heard} markers in headers, paths and bodies: none anywhere in memory afterwards, \
-                 none in another's answer"
+                "{heard} markers in headers, paths and bodies: none {memory}, none in another's \
+                 answer"
             )
         })
     }
-}
-
-/// What the guest says agrees with itself and with what was seen.
-#[derive(Default)]
-struct Claims {
-    finding: Finding,
-    last_resets: Option<u64>,
-    heard: u32,
-    largest: u64,
-}
-
-impl Claims {
-    fn hear(&mut self, request: &Request<'_>, sent: &Sent, seen: &Seen) {
-        let Some(claims) = seen.claims else { return };
-        self.heard += 1;
-        self.largest = self.largest.max(claims.peak_used);
-
-        let sum = claims.used + claims.tail_waste + claims.free + claims.overhead;
-        let lowered = lowered_bytes(sent);
-        let resets = self.last_resets.replace(claims.resets);
-        let rules = [
-            (
-                claims.committed == sum,
-                format!(
-                    "committed is {} bytes, and used, tail waste, free and overhead are {sum}",
-                    claims.committed
-                ),
-            ),
-            (
-                claims.total_allocated == claims.committed.saturating_sub(claims.overhead),
-                format!(
-                    "total allocated is {} bytes, and committed less overhead is {}",
-                    claims.total_allocated,
-                    claims.committed.saturating_sub(claims.overhead)
-                ),
-            ),
-            (
-                claims.used == 0,
-                format!("{} bytes are in use after the request ended", claims.used),
-            ),
-            (
-                claims.committed <= seen.memory.current as u64,
-                format!(
-                    "committed is {} bytes, and the whole memory has {}",
-                    claims.committed, seen.memory.current
-                ),
-            ),
-            (
-                claims.peak_used <= claims.committed,
-                format!(
-                    "the peak is {} bytes, and committed {}",
-                    claims.peak_used, claims.committed
-                ),
-            ),
-            (
-                claims.peak_used >= lowered,
-                format!(
-                    "the peak is {} bytes, and the request alone, which lies in the arena, had \
-                     {lowered}",
-                    claims.peak_used
-                ),
-            ),
-            (
-                resets.is_none_or(|last| claims.resets == last + 1),
-                format!(
-                    "resets went from {} to {} with one request",
-                    resets.unwrap_or(0),
-                    claims.resets
-                ),
-            ),
-        ];
-        for (agrees, disagreement) in rules {
-            if !agrees {
-                self.finding
-                    .note(|| format!("after {request} the guest says: {disagreement}"));
-            }
-        }
-    }
-
-    fn conclude(self, heard: u32) -> Evidence {
-        self.finding.evidence("claims", || {
-            if self.heard == 0 {
-                return "the component claims nothing (it has no `lavandula:arena/invocation`)"
-                    .to_owned();
-            }
-            format!(
-                "the guest's figures agreed with what was seen after {} of {heard} requests; its \
-                 largest peak was {} bytes",
-                self.heard, self.largest
-            )
-        })
-    }
-}
-
-/// Bytes of a request that certainly have to lie in the arena: the target and
-/// the body. (Which headers a guest gets is up to the door.)
-fn lowered_bytes(sent: &Sent) -> u64 {
-    let target = sent.request.uri().path_and_query();
-    let target = target.map_or(0, |target| target.as_str().len());
-    (target + sent.request.body().len()) as u64
 }

@@ -1,16 +1,23 @@
-//! The memory check: one instance, many requests, and what the host sees in its
-//! memory meanwhile.
+//! The memory check: many requests, and what the host sees in the memory of the
+//! instance that gets them.
 //!
 //! The instance runs in an engine whose linear memories the host itself made
 //! (`audit`), so nothing here rests on what the guest says, with one exception
 //! that is evidence of its own: what it claims is compared with what was seen.
 //!
-//! Around each request:
+//! Around each request (`trial`):
 //!
 //! ```text
-//! handle(request) ──► usage ──► rewind ──► search memory for the marker
-//!   │  at every crossing between guest and host:
-//!   └─ where does the marker lie now?
+//! seal ─┐
+//!       ├─ copy memory
+//! ┌─────┴──────────────────────────────────────────────────────┐
+//! │ handle(request) ──► usage, blocks ──► rewind ──►           │
+//! │   │                          │            ├─ search memory for the marker
+//! │   │                          │            └─ compare memory with the copy
+//! │   │                          └─ what points into the arena?
+//! │   │  at every crossing between guest and host:             │
+//! │   └─ where does the marker lie now?                        │
+//! └────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! - **answers**: every request was answered, and every rewind done.
@@ -21,33 +28,42 @@
 //!   moves what comes after it.
 //! - **content**: after the rewind no piece of a marker is anywhere in memory,
 //!   and no answer holds the marker of an earlier request.
-//! - **claims**: the figures of `invocation.usage` agree with each other and
-//!   with what was seen.
+//! - **identity**: a rewind of a guest with an image puts all of memory back, bit
+//!   for bit.
+//! - **pointers**: after the rewind nothing points into the arena.
+//! - **claims**: the figures of `invocation.usage`, and the blocks, agree with each
+//!   other and with what was seen.
 //! - **freshness**: where each request has an instance of its own, as in `serve`,
 //!   a new one shows nothing of the one before (`freshness`).
+//!
+//! With [`Isolation::Instance`] there is no rewind: each request has an instance of
+//! its own, and these are compared with each other.
 
 mod audit;
+mod bytes;
+mod claims;
 mod evidence;
 mod freshness;
+mod identity;
+mod names;
+mod pointers;
+mod regions;
 mod report;
+mod sealed;
 mod traffic;
+mod trial;
+mod watch;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use bytes::Bytes;
-use memchr::memmem::Finder;
-use wasmtime::CallHook;
-
-use self::audit::{Memories, Place};
-use self::evidence::{Answer, Judge, Seen};
-use self::traffic::{Sent, Traffic};
-use crate::config::Limits;
+use self::evidence::{Answer, Judge};
+use self::pointers::Elsewhere;
+use self::traffic::Traffic;
+use self::trial::Trial;
+use self::watch::Watch;
+use crate::config::{Isolation, Limits, Reuse};
 use crate::epoch;
 use crate::failure::Failure;
-use crate::guest_log::GuestOutput;
-use crate::program::{Door, Guest, LoadError, Program};
-use crate::state::State;
+use crate::program::{Door, LoadError, Program};
+use crate::symbols::Symbols;
 
 pub use self::report::{Evidence, Report, Verdict};
 pub use self::traffic::{PLACEHOLDER, Shape, ShapeError};
@@ -63,6 +79,7 @@ pub use self::traffic::{PLACEHOLDER, Shape, ShapeError};
 pub struct Plan {
     requests: u32,
     seed: u64,
+    isolation: Isolation,
     shapes: Vec<Shape>,
     generated: Generated,
 }
@@ -75,11 +92,13 @@ enum Generated {
 }
 
 impl Plan {
-    /// 200 generated requests with seed 1.
+    /// 200 generated requests with seed 1, to one instance that is rewound after
+    /// each.
     pub fn new() -> Self {
         Self {
             requests: 200,
             seed: 1,
+            isolation: Isolation::Rewind(Reuse::default()),
             shapes: Vec::new(),
             generated: Generated::Too,
         }
@@ -96,6 +115,16 @@ impl Plan {
     /// byte for byte.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// What keeps the requests apart. With [`Isolation::Rewind`] one instance gets
+    /// them all, whatever bounds its [`Reuse`] has, and is rewound after each, as
+    /// far as the component can be: what it does not put back is part of what is
+    /// checked. With [`Isolation::Instance`] each has an instance of its own, and
+    /// what is compared is one instance with another.
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
         self
     }
 
@@ -149,13 +178,14 @@ pub enum CheckError {
 /// as to compare, and one request alone compares with nothing.
 const LEAST_CYCLES: u32 = 4;
 
-/// Checks the component that `bytes` are. `progress` is called with the number
-/// of requests that are done.
+/// Checks the component that `bytes` are, whose statics have these names.
+/// `progress` is called with the number of requests that are done.
 pub(crate) async fn run(
     bytes: &[u8],
     door: Door,
     limits: &Limits,
     plan: &Plan,
+    names: Option<&Symbols>,
     mut progress: impl FnMut(u32),
 ) -> Result<Report, CheckError> {
     let mut traffic = Traffic::new(plan);
@@ -167,27 +197,29 @@ pub(crate) async fn run(
             needed,
         });
     }
-    // A general-purpose allocator may need a few cycles until everything has
-    // found its place.
-    let warm_up = shapes * (plan.requests / shapes / 2).clamp(LEAST_CYCLES / 2, 5);
+    let warm_up = match plan.isolation {
+        Isolation::Instance => 0,
+        // A general-purpose allocator may need a few cycles until everything has
+        // found its place.
+        Isolation::Rewind(_) => shapes * (plan.requests / shapes / 2).clamp(LEAST_CYCLES / 2, 5),
+    };
 
     let (engine, memories) = audit::engine(limits).map_err(LoadError::Engine)?;
     epoch::start(&engine).map_err(LoadError::Clock)?;
     let program = Program::new(&engine, bytes)?
         .within(limits)?
         .with_door(door)?;
-    let state = State::new(limits, GuestOutput::Discard);
-    let guest = program.instantiate(state).await;
-    let guest = guest.map_err(|refused| CheckError::Start(refused.failure))?;
     let watch = Watch::new(memories, traffic.run());
-    let mut audit = Audit::new(guest, program, *limits, watch);
-    audit.prepare().await.map_err(CheckError::Start)?;
+    let mut trial = Trial::new(program, *limits, plan.isolation, watch);
+    trial.begin().await.map_err(CheckError::Start)?;
 
-    let mut judge = Judge::new(traffic.shapes(), warm_up);
+    let shapes = traffic.shapes();
+    let mut judge = Judge::new(shapes, warm_up, plan.isolation, trial.sealed(), &names);
     let mut done = 0;
+    let mut last = None;
     for number in 1..=plan.requests {
         let sent = traffic.next()?;
-        let answer = audit.request(&sent).await;
+        let answer = trial.request(&sent, last.as_ref()).await;
         let ended = answer.failed();
         judge.hear(number, &sent, answer);
         if ended {
@@ -195,6 +227,11 @@ pub(crate) async fn run(
         }
         done = number;
         progress(done);
+        last = Some(sent);
+    }
+    let memory = trial.memory();
+    if let Some(last) = judge.undecided() {
+        repeat_elsewhere(&mut trial, &mut judge, Traffic::new(plan), last).await?;
     }
 
     let mut evidence = judge.conclude();
@@ -209,140 +246,39 @@ pub(crate) async fn run(
         requests: done,
         seed: plan.seed,
         door,
-        memory: audit.watch.memories.total() as u64,
+        isolation: plan.isolation,
+        memory: memory as u64,
         evidence,
     })
 }
 
-/// The host's eye on the memories.
-struct Watch {
-    memories: Arc<Memories>,
-    run: String,
-    /// Where markers lay during the request that is under way.
-    seen: Arc<Mutex<BTreeSet<Place>>>,
-}
-
-impl Watch {
-    fn new(memories: Arc<Memories>, run: &str) -> Self {
-        Self {
-            memories,
-            run: run.to_owned(),
-            seen: Arc::default(),
+/// Sends the requests up to `last` again, to an instance whose arena lies
+/// elsewhere.
+async fn repeat_elsewhere(
+    trial: &mut Trial,
+    judge: &mut Judge<'_>,
+    mut traffic: Traffic,
+    last: u32,
+) -> Result<(), http::Error> {
+    let Some(from) = trial.sealed().map(|sealed| sealed.initial) else {
+        return Ok(());
+    };
+    // Further up than the first instance had anything, so that nothing that was an
+    // address there is one here.
+    let by = trial.memory();
+    let elsewhere = Elsewhere { from, by };
+    if trial.begin_elsewhere(by).await.is_err() {
+        return Ok(());
+    }
+    for number in 1..=last {
+        let sent = traffic.next()?;
+        // Where it fails now, what is undecided is not told from numbers.
+        let Answer::Given(seen) = trial.request(&sent, None).await else {
+            break;
+        };
+        if let Some(rewound) = &seen.rewound {
+            judge.hear_again(number, &sent, &rewound.pointed.after, elsewhere);
         }
     }
-
-    /// Notes where markers lie at every crossing between `guest` and the host.
-    fn follow(&self, guest: &mut Guest) {
-        let memories = Arc::clone(&self.memories);
-        let seen = Arc::clone(&self.seen);
-        let finder = Finder::new(&self.run).into_owned();
-        guest.store.call_hook(move |_, hook| {
-            // Into the host after the guest has worked, and into the guest
-            // after the host has put something there. What a host function
-            // returned is seen at the next of these.
-            if !matches!(hook, CallHook::ReturningFromHost) {
-                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                // SAFETY: within a hook no guest code runs.
-                unsafe {
-                    memories.find(&finder, |place| {
-                        seen.insert(place);
-                    });
-                }
-            }
-            Ok(())
-        });
-    }
-
-    fn take_seen(&self) -> BTreeSet<Place> {
-        std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Every place where one of `needles` lies.
-    fn remnants<'a>(&self, needles: impl Iterator<Item = &'a [u8]>) -> BTreeSet<Place> {
-        let mut places = BTreeSet::new();
-        for needle in needles {
-            let finder = Finder::new(needle);
-            // SAFETY: called between calls of the guest only.
-            unsafe {
-                self.memories.find(&finder, |place| {
-                    places.insert(place);
-                });
-            }
-        }
-        places
-    }
-}
-
-/// One instance under audit.
-struct Audit {
-    guest: Guest,
-    program: Program,
-    limits: Limits,
-    watch: Watch,
-}
-
-impl Audit {
-    fn new(guest: Guest, program: Program, limits: Limits, watch: Watch) -> Self {
-        Self {
-            guest,
-            program,
-            limits,
-            watch,
-        }
-    }
-
-    async fn prepare(&mut self) -> Result<(), Failure> {
-        if self.program.has_invocation() {
-            self.guest.seal().await?;
-        }
-        self.watch.follow(&mut self.guest);
-        Ok(())
-    }
-
-    /// One request, and what was seen around it.
-    async fn request(&mut self, sent: &Sent) -> Answer {
-        match self.observe(sent).await {
-            Ok(seen) => Answer::Given(Box::new(seen)),
-            Err(failure) => Answer::Failed(format!("{}: {failure}", failure.label())),
-        }
-    }
-
-    async fn observe(&mut self, sent: &Sent) -> Result<Seen, Failure> {
-        self.guest.undisturbed_for(self.limits.timeout);
-        self.watch.take_seen();
-        let request = sent.request.clone();
-        let handled = self.guest.handle(self.program.door(), request).await;
-        let places = self.watch.take_seen();
-
-        let response = handled?;
-        let claims = self.guest.usage().await?;
-        if self.program.has_invocation() {
-            self.guest.rewind().await?;
-        }
-        let run = std::iter::once(self.watch.run.as_bytes());
-        let remnants = self.watch.remnants(run.chain(sent.marker.pieces()));
-        let state = self.guest.store.data();
-        Ok(Seen {
-            response: flat(&response),
-            places,
-            remnants,
-            claims,
-            memory: state.ledger.memory_use(),
-            table_elements: state.ledger.table_elements(),
-            resources_gone: state.holds_no_resources(),
-        })
-    }
-}
-
-/// Everything of a response in which a marker could lie.
-fn flat(response: &http::Response<Bytes>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (name, value) in response.headers() {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.push(b'\n');
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.push(b'\n');
-    }
-    bytes.extend_from_slice(response.body());
-    bytes
+    Ok(())
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::config::Isolation;
 use crate::program::Door;
 
 /// What follows from the evidence.
@@ -29,7 +30,8 @@ impl fmt::Display for Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Evidence {
-    /// `answers`, `size`, `addresses`, `content`, `claims` or `freshness`.
+    /// `answers`, `size`, `addresses`, `content`, `identity`, `pointers`, `claims` or
+    /// `freshness`.
     pub name: &'static str,
     /// Whether it is as it should be.
     pub holds: bool,
@@ -43,14 +45,17 @@ pub struct Evidence {
 pub struct Report {
     /// Whether memory was reused, and nothing left.
     pub verdict: Verdict,
-    /// How many requests the instance served.
+    /// How many requests were served.
     pub requests: u32,
     /// The seed of the traffic: the same one gives the same requests.
     pub seed: u64,
     /// The door by which the requests came.
     #[serde(serialize_with = "door_name")]
     pub door: Door,
-    /// Linear memory at the end, in bytes.
+    /// What kept the requests apart.
+    #[serde(serialize_with = "isolation_name")]
+    pub isolation: Isolation,
+    /// Linear memory of the last instance at the end, in bytes.
     pub memory: u64,
     /// What was measured.
     pub evidence: Vec<Evidence>,
@@ -58,6 +63,21 @@ pub struct Report {
 
 fn door_name<S: serde::Serializer>(door: &Door, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(door)
+}
+
+fn isolation_name<S: serde::Serializer>(
+    isolation: &Isolation,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name_of(*isolation))
+}
+
+/// As `--isolation` has it.
+fn name_of(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Instance => "instance",
+        Isolation::Rewind(_) => "rewind",
+    }
 }
 
 impl Report {
@@ -102,10 +122,11 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\nverdict: {} ({} requests by the {} door, seed {}, {} KiB of memory)",
+            "\nverdict: {} ({} requests by the {} door, isolation {}, seed {}, {} KiB of memory)",
             self.verdict,
             self.requests,
             self.door,
+            name_of(self.isolation),
             self.seed,
             self.memory / 1024
         )
@@ -122,6 +143,7 @@ mod tests {
             requests: 10,
             seed: 1,
             door: Door::Fast,
+            isolation: Isolation::Instance,
             memory: 65_536,
             evidence: vec![Evidence {
                 name: "size",
@@ -137,6 +159,7 @@ mod tests {
         assert_eq!(json["verdict"], "broken");
         assert_eq!(json["requests"], 10);
         assert_eq!(json["seed"], 1);
+        assert_eq!(json["isolation"], "instance");
         assert_eq!(json["evidence"][0]["name"], "size");
         assert_eq!(json["evidence"][0]["holds"], false);
         assert!(json["evidence"][0]["detail"].is_string());

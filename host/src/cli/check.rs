@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lavandula_host::Limits;
 use lavandula_host::build::TypicalRequest;
 use lavandula_host::check::{Plan, Shape};
+use lavandula_host::{Isolation, Limits, Reuse};
 
-use super::serve::GuestArguments;
+use super::serve::{GuestArguments, Kind};
 use super::subject::Subject;
 use super::{BROKEN, Result, print};
 
 /// Checks that a component reuses its memory and leaves nothing of a request
 /// in it.
 ///
-/// One instance gets many requests, each with a random marker, in an engine
-/// whose memory belongs to the host. The verdict rests on what the host sees
-/// there. Exit code 0: it holds. 1: it does not. 2: there was nothing to judge.
+/// Many requests, each with a random marker, go to an instance in an engine whose
+/// memory belongs to the host. The verdict rests on what the host sees there. Exit
+/// code 0: it holds. 1: it does not. 2: there was nothing to judge.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A handler crate may name typical requests for the check, and for `serve`, in its Cargo.toml:
@@ -35,12 +35,17 @@ pub struct Arguments {
     /// the sample handler.
     #[arg(value_name = "COMPONENT|PATH")]
     subject: Option<PathBuf>,
-    /// How many requests the instance gets.
+    /// How many requests are sent.
     #[arg(short = 'n', long, env = "LAVANDULA_REQUESTS", default_value_t = 200)]
     requests: u32,
     /// Seed of the traffic: the same one gives the same requests.
     #[arg(long, env = "LAVANDULA_SEED", default_value_t = 1)]
     seed: u64,
+    /// One instance that gets all requests and is rewound after each, as far as
+    /// the component can be; or a new instance for each request, which are compared
+    /// with each other.
+    #[arg(long, env = "LAVANDULA_ISOLATION", value_enum, default_value_t = Kind::Rewind)]
+    isolation: Kind,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -72,7 +77,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let subject = Subject::resolve(arguments.subject.as_deref())?;
     let mut plan = Plan::new()
         .requests(arguments.requests)
-        .seed(arguments.seed);
+        .seed(arguments.seed)
+        .isolation(match arguments.isolation {
+            Kind::Instance => Isolation::Instance,
+            Kind::Rewind => Isolation::Rewind(Reuse::default()),
+        });
     match &arguments.path {
         Some(path) => {
             let body = read_body(arguments.body.as_deref())?;

@@ -78,8 +78,9 @@ struct IsolationArguments {
     keep_memory: usize,
 }
 
+/// The kinds of isolation, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Kind {
+pub enum Kind {
     Instance,
     Rewind,
 }

@@ -4,7 +4,7 @@ use lavandula::{Context, Request, Response};
 
 #[cfg(target_family = "wasm")]
 #[global_allocator]
-static HEAP: lavandula::InvocationHeap = lavandula::InvocationHeap::new();
+static HEAP: guest_support::Wiping = guest_support::Wiping;
 
 fn handle<'a>(_: &'a Context, request: Request<'a>) -> Response<'a> {
     #[cfg(target_arch = "wasm32")]

@@ -5,7 +5,11 @@
 
 use lavandula::{Context, Request, Response};
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", not(feature = "invocation-heap")))]
+#[global_allocator]
+static HEAP: guest_support::Wiping = guest_support::Wiping;
+
+#[cfg(all(target_family = "wasm", feature = "invocation-heap"))]
 #[global_allocator]
 static HEAP: lavandula::InvocationHeap = lavandula::InvocationHeap::new();
 

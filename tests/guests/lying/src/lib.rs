@@ -1,95 +1,65 @@
 //! Says that it uses less memory than it does.
 //!
-//! `lavandula::export!` leaves a handler no say in the figures, so this guest
-//! exports the fast door and `invocation` by hand, over the real arena.
+//! It answers, seals and rewinds as it should, and tells where its arena lies. Only
+//! one of its figures is not true.
 
 #[cfg(target_arch = "wasm32")]
 mod exported {
-    use std::cell::RefCell;
-
-    use ::lavandula::Invocation;
+    use guest_support::__private as private;
+    use lavandula::{Context, Request, Response};
+    use private::edge::exports::lavandula::arena::{handler, invocation, types};
+    use private::edge::exports::wasi::http::incoming_handler;
 
     #[global_allocator]
-    static HEAP: ::lavandula::InvocationHeap = ::lavandula::InvocationHeap::new();
+    static HEAP: lavandula::InvocationHeap = lavandula::InvocationHeap::new();
 
-    wit_bindgen::generate!({
-        inline: "
-            package tests:lying;
-            world lying {
-                export lavandula:arena/types@0.1.0;
-                export lavandula:arena/handler@0.1.0;
-                export lavandula:arena/invocation@0.1.0;
-            }
-        ",
-        path: "../../../wit",
-        generate_all,
-        type_section_suffix: "lying",
-    });
+    /// What there is to lie about.
+    struct Honest;
 
-    use self::exports::lavandula::arena::types::{Error, Usage};
-    use exports::lavandula::arena::handler::{Request, Response};
-    use exports::lavandula::arena::{handler, invocation};
+    impl private::Handler for Honest {
+        fn initialise() {}
 
-    thread_local! {
-        static INVOCATION: RefCell<Invocation> = RefCell::default();
+        fn handle<'a>(_: &'a Context, request: Request<'a>) -> Response<'a> {
+            Response::ok(request.body(), "application/octet-stream")
+        }
     }
 
     struct Lying;
 
-    export!(Lying);
+    impl invocation::Guest for Lying {
+        fn usage() -> types::Usage {
+            let usage = <Honest as invocation::Guest>::usage();
+            types::Usage {
+                // Every figure agrees with the others, and this one is a tenth of
+                // what it was.
+                peak_used: usage.peak_used / 10,
+                ..usage
+            }
+        }
 
-    fn on<R>(
-        act: impl FnOnce(&mut Invocation) -> Result<R, ::lavandula::StateError>,
-    ) -> Result<R, Error> {
-        INVOCATION
-            .with_borrow_mut(act)
-            .map_err(|error| Error::State(error.to_string()))
+        fn image_store() -> Vec<invocation::Region> {
+            <Honest as invocation::Guest>::image_store()
+        }
+
+        fn blocks() -> Vec<invocation::Region> {
+            <Honest as invocation::Guest>::blocks()
+        }
     }
 
     impl handler::Guest for Lying {
-        fn handle(request: Request) -> Response {
-            let answer = on(|invocation| {
-                invocation.run(|cx| {
-                    let path = cx.arena().strdup(&request.path_with_query).is_ok();
-                    let body = cx.arena().alloc_slice_copy(&request.body);
-                    (path, body.map(|body| body.to_vec()).unwrap_or_default())
-                })
-            });
-            let (complete, body) = answer.unwrap_or_default();
-            Response {
-                status: if complete { 200 } else { 507 },
-                headers: Vec::new(),
-                body,
-            }
+        fn handle(request: handler::Request) -> handler::Response {
+            <Honest as handler::Guest>::handle(request)
         }
     }
 
-    impl invocation::Guest for Lying {
-        fn seal() -> Result<(), Error> {
-            on(Invocation::seal)
-        }
-
-        fn rewind() -> Result<(), Error> {
-            on(|invocation| invocation.rewind().map(|_| ()))
-        }
-
-        fn usage() -> Usage {
-            let usage = INVOCATION.with_borrow(Invocation::usage);
-            Usage {
-                used: 0,
-                total_allocated: usage.total_allocated as u64,
-                // The lie: every figure agrees with the others, and this one is
-                // a tenth of what it was.
-                peak_used: usage.peak_used as u64 / 10,
-                committed: usage.committed as u64,
-                tail_waste: usage.tail_waste as u64,
-                free: usage.free as u64,
-                overhead: usage.overhead as u64,
-                blocks: usage.blocks as u32,
-                resets: usage.resets as u64,
-                grows: usage.grows as u64,
-                budget: None,
-            }
+    impl incoming_handler::Guest for Lying {
+        fn handle(
+            request: incoming_handler::IncomingRequest,
+            out: incoming_handler::ResponseOutparam,
+        ) {
+            <Honest as incoming_handler::Guest>::handle(request, out)
         }
     }
+
+    guest_support::export_by_hand!(Lying, handler = Honest, rewind = private::rewind);
 }

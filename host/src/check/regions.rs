@@ -1,0 +1,153 @@
+//! Parts of a linear memory, as a guest names them.
+#![forbid(unsafe_code)]
+
+use std::ops::Range;
+
+use crate::bindings::invocation::exports::lavandula::arena::invocation::Region;
+
+/// Addresses of one linear memory.
+pub(super) type Span = Range<usize>;
+
+/// What the guest says, as addresses. It may be any nonsense: a region may lie
+/// behind the end of memory, or across another.
+pub(super) fn spans(named: &[Region]) -> Vec<Span> {
+    let span = |region: &Region| {
+        let at = region.at as usize;
+        at..at + region.len as usize
+    };
+    named.iter().map(span).collect()
+}
+
+/// Parts of one linear memory: in order, apart from each other, none of them
+/// empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Regions(Vec<Span>);
+
+impl FromIterator<Span> for Regions {
+    /// What lies in any of the spans.
+    fn from_iter<T: IntoIterator<Item = Span>>(spans: T) -> Self {
+        let mut spans: Vec<_> = spans.into_iter().filter(|span| !span.is_empty()).collect();
+        spans.sort_by_key(|span| span.start);
+        let mut joined: Vec<Span> = Vec::new();
+        for span in spans {
+            match joined.last_mut() {
+                Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+                _ => joined.push(span),
+            }
+        }
+        Self(joined)
+    }
+}
+
+impl Regions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Span> {
+        self.0.iter().cloned()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(Span::len).sum()
+    }
+
+    /// Address behind the last byte.
+    pub(super) fn end(&self) -> usize {
+        self.0.last().map_or(0, |span| span.end)
+    }
+
+    /// What lies in either of them.
+    pub(super) fn or(&self, other: &Self) -> Self {
+        self.iter().chain(other.iter()).collect()
+    }
+
+    /// The first address that lies in both.
+    pub(super) fn overlap(&self, other: &Self) -> Option<usize> {
+        let overlaps = self.iter().flat_map(|ours| {
+            let overlap = move |theirs: Span| {
+                let start = ours.start.max(theirs.start);
+                (start < ours.end.min(theirs.end)).then_some(start)
+            };
+            other.iter().filter_map(overlap)
+        });
+        overlaps.min()
+    }
+
+    /// The parts of `whole` that lie in none of them, in order.
+    pub(super) fn gaps(&self, whole: Span) -> Vec<Span> {
+        let mut gaps = Vec::new();
+        let mut at = whole.start;
+        for span in &self.0 {
+            if span.end <= at {
+                continue;
+            }
+            if span.start >= whole.end {
+                break;
+            }
+            if span.start > at {
+                gaps.push(at..span.start);
+            }
+            at = span.end;
+        }
+        if at < whole.end {
+            gaps.push(at..whole.end);
+        }
+        gaps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn regions(spans: &[(usize, usize)]) -> Regions {
+        spans.iter().map(|&(start, end)| start..end).collect()
+    }
+
+    #[test]
+    fn overlapping_and_touching_spans_are_one() {
+        let joined = regions(&[(8, 12), (0, 4), (4, 6), (10, 11), (20, 20), (11, 15)]);
+        assert_eq!(joined, regions(&[(0, 6), (8, 15)]));
+        assert_eq!((joined.bytes(), joined.end()), (13, 15));
+        assert!(regions(&[(3, 3)]).is_empty());
+        assert_eq!(
+            regions(&[(0, 2)]).or(&regions(&[(1, 5)])),
+            regions(&[(0, 5)])
+        );
+    }
+
+    #[test]
+    fn every_address_is_in_a_gap_or_in_a_region() {
+        let regions = regions(&[(0, 3), (5, 9), (12, 20), (30, 31)]);
+        for start in 0..35 {
+            for end in start..35 {
+                let gaps = regions.gaps(start..end);
+                for at in start..end {
+                    let in_gaps = gaps.iter().filter(|gap| gap.contains(&at)).count();
+                    let in_regions = regions.iter().filter(|span| span.contains(&at)).count();
+                    assert_eq!(in_gaps + in_regions, 1, "{at} of {start}..{end}");
+                }
+                let within = |gap: &Span| gap.start >= start && gap.end <= end;
+                assert!(gaps.iter().all(within));
+            }
+        }
+    }
+
+    #[test]
+    fn an_overlap_is_where_it_begins() {
+        let some = regions(&[(4, 8), (20, 24)]);
+        assert_eq!(some.overlap(&regions(&[(0, 4), (8, 20), (24, 30)])), None);
+        assert_eq!(some.overlap(&regions(&[(23, 50), (0, 2)])), Some(23));
+        assert_eq!(some.overlap(&regions(&[(0, 50)])), Some(4));
+    }
+
+    #[test]
+    fn what_a_guest_names_may_end_anywhere() {
+        let top = Region {
+            at: u32::MAX,
+            len: u32::MAX,
+        };
+        assert_eq!(spans(&[top]), [0xffff_ffff..0x1_ffff_fffe]);
+    }
+}

@@ -1,0 +1,258 @@
+//! Instances under audit, one after another or one for all, and what is seen
+//! around each request.
+
+use bytes::Bytes;
+use http::Response;
+
+use super::audit::{Memories, Place};
+use super::evidence::{Answer, Seen};
+use super::identity::{self, Comparison};
+use super::pointers::{self, Arena, Pointed};
+use super::regions::{Span, spans};
+use super::sealed::Sealed;
+use super::traffic::Sent;
+use super::watch::Watch;
+use crate::config::{Isolation, Limits};
+use crate::failure::Failure;
+use crate::guest_log::GuestOutput;
+use crate::program::{Guest, Program};
+use crate::state::State;
+
+/// What is checked, and how.
+pub(super) struct Trial {
+    program: Program,
+    limits: Limits,
+    isolation: Isolation,
+    watch: Watch,
+    instance: Option<Instance>,
+}
+
+/// The instance that gets the next request.
+struct Instance {
+    guest: Guest,
+    /// Where it can be sealed, and is not given up after one request.
+    sealed: Option<Sealed>,
+    life: Life,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// Nothing was sent to it.
+    New,
+    /// It got a request.
+    Used,
+}
+
+/// What was seen of a rewind.
+pub(super) struct Rewound {
+    /// Where there is an image.
+    pub(super) identity: Option<Comparison>,
+    /// A place that the guest named as a part of its arena and as its own.
+    pub(super) overlap: Option<Place>,
+    pub(super) pointed: Pointed,
+}
+
+impl Trial {
+    pub(super) fn new(
+        program: Program,
+        limits: Limits,
+        isolation: Isolation,
+        watch: Watch,
+    ) -> Self {
+        Self {
+            program,
+            limits,
+            isolation,
+            watch,
+            instance: None,
+        }
+    }
+
+    /// Begins anew, with an instance that nothing was sent to.
+    pub(super) async fn begin(&mut self) -> Result<(), Failure> {
+        self.instance = None;
+        self.watch.memories().clear();
+        self.instance = Some(self.instantiate().await?);
+        Ok(())
+    }
+
+    /// The same, and the memories of the instance begin larger by `extra` bytes, so
+    /// that those that it takes later lie elsewhere.
+    pub(super) async fn begin_elsewhere(&mut self, extra: usize) -> Result<(), Failure> {
+        self.instance = None;
+        self.watch.memories().clear_for_larger(extra);
+        self.instance = Some(self.instantiate().await?);
+        Ok(())
+    }
+
+    async fn instantiate(&self) -> Result<Instance, Failure> {
+        let state = State::new(&self.limits, GuestOutput::Discard);
+        let mut guest = self.program.instantiate(state).await?;
+        let sealed = self.seal(&mut guest).await?;
+        self.watch.follow(&mut guest);
+        Ok(Instance {
+            guest,
+            sealed,
+            life: Life::New,
+        })
+    }
+
+    async fn seal(&self, guest: &mut Guest) -> Result<Option<Sealed>, Failure> {
+        if !self.program.has_invocation() {
+            return Ok(None);
+        }
+        if self.isolation == Isolation::Instance {
+            guest.seal().await?;
+            return Ok(None);
+        }
+        let memories = self.watch.memories();
+        // SAFETY: no guest code runs between these calls.
+        let before = unsafe { memories.copy() };
+        guest.seal().await?;
+        // SAFETY: as above.
+        let copy = unsafe { memories.copy() };
+        let store = spans(&guest.image_store().await?);
+        let blocks = spans(&guest.blocks().await?);
+        // What these have put into memory, they or the host.
+        guest.rewind().await?;
+        let store = store.into_iter().collect();
+        Ok(Some(Sealed::new(&before, copy, store, &blocks)))
+    }
+
+    /// What is known of the instance from when it was sealed.
+    pub(super) fn sealed(&self) -> Option<&Sealed> {
+        self.instance.as_ref()?.sealed.as_ref()
+    }
+
+    /// Bytes of all memories of the instance.
+    pub(super) fn memory(&self) -> usize {
+        self.watch.memories().total()
+    }
+
+    /// One request, and what was seen around it. `last` is the one before.
+    pub(super) async fn request(&mut self, sent: &Sent, last: Option<&Sent>) -> Answer {
+        match self.observe(sent, last).await {
+            Ok(seen) => Answer::Given(Box::new(seen)),
+            Err(failure) => Answer::Failed(format!("{}: {failure}", failure.label())),
+        }
+    }
+
+    async fn observe(&mut self, sent: &Sent, last: Option<&Sent>) -> Result<Seen, Failure> {
+        let again = |instance: &Instance| {
+            instance.life == Life::New || self.isolation != Isolation::Instance
+        };
+        let mut instance = match self.instance.take().filter(again) {
+            Some(instance) => instance,
+            None => {
+                self.watch.memories().clear();
+                self.instantiate().await?
+            }
+        };
+        let seen = self.observe_in(&mut instance, sent, last).await;
+        self.instance = Some(instance);
+        seen
+    }
+
+    async fn observe_in(
+        &self,
+        instance: &mut Instance,
+        sent: &Sent,
+        last: Option<&Sent>,
+    ) -> Result<Seen, Failure> {
+        let Instance {
+            guest,
+            sealed,
+            life,
+        } = instance;
+        *life = Life::Used;
+        let watch = &self.watch;
+        let found_before = (self.isolation == Isolation::Instance).then(|| {
+            let pieces = last.into_iter().flat_map(|last| last.marker.pieces());
+            // SAFETY: the instance is not called meanwhile.
+            unsafe { watch.remnants(pieces) }
+        });
+
+        guest.undisturbed_for(self.limits.timeout);
+        watch.take_seen();
+        let request = sent.request.clone();
+        let handled = guest.handle(self.program.door(), request).await;
+        let places = watch.take_seen();
+
+        let response = handled?;
+        let claims = guest.usage().await?;
+        let blocks = spans(&guest.blocks().await?);
+        let rewound = match sealed {
+            Some(sealed) => Some(rewind(guest, watch.memories(), sealed, &blocks).await?),
+            None => None,
+        };
+        let remnants = match found_before {
+            Some(remnants) => remnants,
+            // SAFETY: as above.
+            None => unsafe { watch.remnants(sent.marker.pieces()) },
+        };
+        let state = guest.store.data();
+        Ok(Seen {
+            response: flat(&response),
+            places,
+            remnants,
+            claims,
+            blocks,
+            rewound,
+            memory: state.ledger.memory_use(),
+            table_elements: state.ledger.table_elements(),
+            resources_gone: state.holds_no_resources(),
+        })
+    }
+}
+
+/// Rewinds an instance after a request, and looks at what it did.
+async fn rewind(
+    guest: &mut Guest,
+    memories: &Memories,
+    sealed: &Sealed,
+    blocks: &[Span],
+) -> Result<Rewound, Failure> {
+    let before = |memories: &[&[u8]]| {
+        let memory = memories.get(sealed.home).copied().unwrap_or_default();
+        let arena = Arena::new(blocks, memory);
+        let found = pointers::scan(sealed, memory, &arena);
+        (arena, found)
+    };
+    // SAFETY: the instance is called when this is done.
+    let (arena, before) = unsafe { memories.look(before) };
+    guest.rewind().await?;
+    let after = |memories: &[&[u8]]| {
+        let memory = memories.get(sealed.home).copied().unwrap_or_default();
+        let identity = sealed
+            .has_image()
+            .then(|| identity::compare(sealed, memories));
+        (identity, pointers::scan(sealed, memory, &arena))
+    };
+    // SAFETY: it has returned, and is not called before this is done.
+    let (identity, after) = unsafe { memories.look(after) };
+
+    let overlap = sealed.store.overlap(arena.blocks());
+    let memory = sealed.home;
+    Ok(Rewound {
+        identity,
+        overlap: overlap.map(|offset| Place { memory, offset }),
+        pointed: Pointed {
+            blocks: arena.blocks().bytes(),
+            before,
+            after,
+        },
+    })
+}
+
+/// Everything of a response in which a marker could lie.
+fn flat(response: &Response<Bytes>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, value) in response.headers() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.push(b'\n');
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.push(b'\n');
+    }
+    bytes.extend_from_slice(response.body());
+    bytes
+}
