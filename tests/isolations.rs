@@ -223,7 +223,8 @@ async fn compare(component: &Path, requests: u32, generator: &Generator) -> [Res
     let mut random = Random(7);
     let mut found = [Ok(()); 2];
     for number in 0..requests {
-        let host = random.one_of(&fresh);
+        // The standard door takes longer, and what is behind it is the same.
+        let host = &fresh[usize::from(random.below(8) == 0)];
         let question = generator(number, &mut random).by(host.door());
         let outcome = host.request(question.to_http()).await;
         assert!(outcome.failure.is_none(), "{:?}", outcome.failure);

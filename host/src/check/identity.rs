@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn only_the_memory_that_the_guest_speaks_of_has_a_store() {
         let memories = |second: Vec<u8>| Snapshot::from(vec![vec![1; 50], second]);
-        let store = [10..30].into_iter().collect();
+        let store = core::iter::once(10..30).collect();
         // The seal changed the second one there.
         let sealed = Sealed::new(&memories(vec![0; 50]), memories(vec![1; 50]), store, &[]);
         let mut changed = vec![1; 50];
