@@ -95,7 +95,7 @@ fn healed(name: &str) -> Host {
 async fn breaks_only(name: &str, evidence: &str) -> Report {
     let host = host(&guest(name));
     let mut last = None;
-    for seed in [1, 2, 3] {
+    for seed in [1, 2] {
         let report = check(&host, &Plan::new().requests(100).seed(seed)).await;
         let broken: Vec<_> = report
             .evidence
@@ -188,7 +188,7 @@ async fn what_pointed_into_the_arena_before_it_was_put_back_is_advice() {
     let pointers = report.evidence("pointers").unwrap();
     assert!(pointers.holds);
     assert!(
-        pointers.detail.contains("before, the one at 0x"),
+        pointers.detail.contains("; before, the one at 0x"),
         "{report}"
     );
     let report = check(&healed("hoarding"), &Plan::new().requests(40)).await;

@@ -114,7 +114,11 @@ fn guest(heap: Heap, target: Target) -> Arc<Guest> {
         Heap::Platform => &["platform-heap"],
         Heap::Naive => &["naive-heap"],
     };
-    let guest = Guest::load(&component_with("tests/guests/hazards", Some(target), features));
+    let guest = Guest::load(&component_with(
+        "tests/guests/hazards",
+        Some(target),
+        features,
+    ));
     let guest = Arc::new(match heap {
         Heap::Naive => guest.impatiently(),
         Heap::Invocation | Heap::Platform => guest,

@@ -98,12 +98,6 @@ impl State {
     pub(crate) fn resources(&mut self) -> usize {
         self.table.iter_mut().count()
     }
-
-    /// Whether the guest holds no resource of the host: no stream, no body, no
-    /// pollable.
-    pub(crate) fn holds_no_resources(&self) -> bool {
-        self.table.is_empty()
-    }
 }
 
 impl WasiView for State {

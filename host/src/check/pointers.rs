@@ -16,6 +16,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+use http::Response;
+
 use super::audit::Place;
 use super::bytes::{differences, last_nonzero};
 use super::evidence::{Finding, Request};
@@ -87,6 +90,35 @@ pub(super) fn scan(sealed: &Sealed, memory: &[u8], arena: &Arena) -> Found {
         });
     }
     found
+}
+
+/// Leaves out the answer itself, which the guest's bindings have put together for
+/// the host, and mostly in a static: where the headers are and how many, where the
+/// body is and how long.
+pub(super) fn leave_out_answer(found: &mut Found, memory: &[u8], answer: &Response<Bytes>) {
+    const HEADERS: usize = 4;
+    const BODY: usize = 12;
+    const BODY_LEN: usize = 16;
+    let word = |at: usize| {
+        let bytes = memory.get(at..at + WORD)?;
+        bytes.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+    };
+    let status = u32::from(answer.status().as_u16());
+    let len = answer.body().len();
+    let is_answer = |at: Option<usize>| {
+        let Some(at) = at else { return false };
+        // The status has two bytes, and what is behind them is anything.
+        word(at).is_some_and(|word| word & 0xffff == status)
+            && word(at + BODY_LEN).is_some_and(|word| word as usize == len)
+    };
+    found.retain(|place, _| {
+        let from = |offset| place.offset.checked_sub(offset);
+        // A length may look like an address as well.
+        ![HEADERS, BODY, BODY_LEN]
+            .map(from)
+            .into_iter()
+            .any(is_answer)
+    });
 }
 
 /// What was found around one rewind.
@@ -371,6 +403,35 @@ mod tests {
             found(&sealed(&before, 0..0), &[(0x80, 0x224)]),
             [(0x80, 0x224)]
         );
+    }
+
+    #[test]
+    fn the_answer_that_lies_in_a_static_is_left_out_and_nothing_else() {
+        let status = 200 | 0xabcd << 16;
+        let answer = [
+            (0x80, status),
+            (0x84, 0x220),
+            (0x88, 3),
+            (0x8c, 0x240),
+            (0x90, 5),
+        ];
+        let mut words = answer.to_vec();
+        words.push((0xa0, 0x220));
+        let left = |words: &[(usize, usize)], status: u16, body: &'static [u8]| {
+            let memory = memory(words);
+            let mut found = scan(&sealed(&[], 0..0), &memory, &Arena::new(&[BLOCK], &memory));
+            let response = Response::builder().status(status).body(body.into());
+            leave_out_answer(&mut found, &memory, &response.expect("valid"));
+            found.keys().map(|place| place.offset).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&words, 200, b"hello"), [0xa0]);
+        assert_eq!(left(&words, 201, b"hello"), [0x84, 0x8c, 0xa0]);
+        assert_eq!(left(&words, 200, b"hell"), [0x84, 0x8c, 0xa0]);
+        let long = [(0x80, 200), (0x90, 0x240)];
+        assert!(left(&long, 200, &[b'x'; 0x240]).is_empty());
+        assert_eq!(left(&long, 200, &[b'x'; 0x241]), [0x90]);
+        // At the end of memory.
+        assert_eq!(left(&[(0x3fc, 0x220)], 200, b""), [0x3fc]);
     }
 
     fn place(offset: usize) -> Place {

@@ -4,18 +4,18 @@
 use bytes::Bytes;
 use http::Response;
 
-use super::audit::{Memories, Place};
+use super::audit::Place;
 use super::evidence::{Answer, Seen};
 use super::identity::{self, Comparison};
-use super::pointers::{self, Arena, Pointed};
-use super::regions::{Span, spans};
+use super::pointers::{self, Arena, Found, Pointed};
+use super::regions::spans;
 use super::sealed::Sealed;
 use super::traffic::Sent;
 use super::watch::Watch;
 use crate::config::{Isolation, Limits};
 use crate::failure::Failure;
 use crate::guest_log::GuestOutput;
-use crate::program::{Guest, Program};
+use crate::program::{Door, Guest, Program};
 use crate::state::State;
 
 /// What is checked, and how.
@@ -32,6 +32,8 @@ struct Instance {
     guest: Guest,
     /// Where it can be sealed, and is not given up after one request.
     sealed: Option<Sealed>,
+    /// What it held of the host's when it was sealed: standard output, say.
+    resources: usize,
     life: Life,
 }
 
@@ -89,10 +91,12 @@ impl Trial {
         let state = State::new(&self.limits, GuestOutput::Discard);
         let mut guest = self.program.instantiate(state).await?;
         let sealed = self.seal(&mut guest).await?;
+        let resources = guest.store.data_mut().resources();
         self.watch.follow(&mut guest);
         Ok(Instance {
             guest,
             sealed,
+            resources,
             life: Life::New,
         })
     }
@@ -162,6 +166,7 @@ impl Trial {
         let Instance {
             guest,
             sealed,
+            resources,
             life,
         } = instance;
         *life = Life::Used;
@@ -179,18 +184,28 @@ impl Trial {
         let places = watch.take_seen();
 
         let response = handled?;
+        // Before the questions below, whose answers lie in memory too.
+        let memory = sealed.as_ref().map(|sealed| self.home(sealed));
         let claims = guest.usage().await?;
         let blocks = spans(&guest.blocks().await?);
-        let rewound = match sealed {
-            Some(sealed) => Some(rewind(guest, watch.memories(), sealed, &blocks).await?),
-            None => None,
+        let rewound = match (sealed, memory) {
+            (Some(sealed), Some(memory)) => {
+                let arena = Arena::new(&blocks, &memory);
+                let mut before = pointers::scan(sealed, &memory, &arena);
+                if self.program.door() == Door::Fast {
+                    pointers::leave_out_answer(&mut before, &memory, &response);
+                }
+                Some(self.rewind(guest, sealed, arena, before).await?)
+            }
+            _ => None,
         };
         let remnants = match found_before {
             Some(remnants) => remnants,
             // SAFETY: as above.
             None => unsafe { watch.remnants(sent.marker.pieces()) },
         };
-        let state = guest.store.data();
+        let state = guest.store.data_mut();
+        let resources_gone = state.resources() == *resources;
         Ok(Seen {
             response: flat(&response),
             places,
@@ -200,48 +215,49 @@ impl Trial {
             rewound,
             memory: state.ledger.memory_use(),
             table_elements: state.ledger.table_elements(),
-            resources_gone: state.holds_no_resources(),
+            resources_gone,
         })
     }
-}
 
-/// Rewinds an instance after a request, and looks at what it did.
-async fn rewind(
-    guest: &mut Guest,
-    memories: &Memories,
-    sealed: &Sealed,
-    blocks: &[Span],
-) -> Result<Rewound, Failure> {
-    let before = |memories: &[&[u8]]| {
-        let memory = memories.get(sealed.home).copied().unwrap_or_default();
-        let arena = Arena::new(blocks, memory);
-        let found = pointers::scan(sealed, memory, &arena);
-        (arena, found)
-    };
-    // SAFETY: the instance is called when this is done.
-    let (arena, before) = unsafe { memories.look(before) };
-    guest.rewind().await?;
-    let after = |memories: &[&[u8]]| {
-        let memory = memories.get(sealed.home).copied().unwrap_or_default();
-        let identity = sealed
-            .has_image()
-            .then(|| identity::compare(sealed, memories));
-        (identity, pointers::scan(sealed, memory, &arena))
-    };
-    // SAFETY: it has returned, and is not called before this is done.
-    let (identity, after) = unsafe { memories.look(after) };
+    /// The memory that the guest's addresses are of, as it is now.
+    fn home(&self, sealed: &Sealed) -> Vec<u8> {
+        let copy = |memories: &[&[u8]]| memories.get(sealed.home).map(|bytes| bytes.to_vec());
+        // SAFETY: called between calls of the guest only.
+        unsafe { self.watch.memories().look(copy) }.unwrap_or_default()
+    }
 
-    let overlap = sealed.store.overlap(arena.blocks());
-    let memory = sealed.home;
-    Ok(Rewound {
-        identity,
-        overlap: overlap.map(|offset| Place { memory, offset }),
-        pointed: Pointed {
-            blocks: arena.blocks().bytes(),
-            before,
-            after,
-        },
-    })
+    /// Rewinds an instance after a request, and looks at what came of it. `before`
+    /// is what pointed into the arena by then.
+    async fn rewind(
+        &self,
+        guest: &mut Guest,
+        sealed: &Sealed,
+        arena: Arena,
+        before: Found,
+    ) -> Result<Rewound, Failure> {
+        guest.rewind().await?;
+        let look = |memories: &[&[u8]]| {
+            let memory = memories.get(sealed.home).copied().unwrap_or_default();
+            let identity = sealed
+                .has_image()
+                .then(|| identity::compare(sealed, memories));
+            (identity, pointers::scan(sealed, memory, &arena))
+        };
+        // SAFETY: it has returned, and is not called before this is done.
+        let (identity, after) = unsafe { self.watch.memories().look(look) };
+
+        let memory = sealed.home;
+        let overlap = sealed.store.overlap(arena.blocks());
+        Ok(Rewound {
+            identity,
+            overlap: overlap.map(|offset| Place { memory, offset }),
+            pointed: Pointed {
+                blocks: arena.blocks().bytes(),
+                before,
+                after,
+            },
+        })
+    }
 }
 
 /// Everything of a response in which a marker could lie.

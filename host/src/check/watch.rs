@@ -13,8 +13,30 @@ use crate::program::Guest;
 pub(super) struct Watch {
     memories: Arc<Memories>,
     run: String,
-    /// Where markers lay during the request that is under way.
-    seen: Arc<Mutex<BTreeSet<Place>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// Where markers lay during the request that is under way.
+#[derive(Default)]
+struct Seen {
+    all: BTreeSet<Place>,
+    /// At the last crossing, in order. Most of them are still there at the next,
+    /// and need not be noted again.
+    last: Vec<Place>,
+}
+
+impl Seen {
+    /// What lies in memory now, in order.
+    fn note(&mut self, now: Vec<Place>) {
+        let mut last = self.last.iter().peekable();
+        for &place in &now {
+            while last.next_if(|&&before| before < place).is_some() {}
+            if last.peek() != Some(&&place) {
+                self.all.insert(place);
+            }
+        }
+        self.last = now;
+    }
 }
 
 impl Watch {
@@ -41,20 +63,20 @@ impl Watch {
             // after the host has put something there. What a host function
             // returned is seen at the next of these.
             if !matches!(hook, CallHook::ReturningFromHost) {
-                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut now = Vec::new();
                 // SAFETY: within a hook no guest code runs.
-                unsafe {
-                    memories.find(&finder, |place| {
-                        seen.insert(place);
-                    });
-                }
+                unsafe { memories.find(&finder, |place| now.push(place)) };
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.note(now);
             }
             Ok(())
         });
     }
 
+    /// Where markers lay since the last call of this.
     pub(super) fn take_seen(&self) -> BTreeSet<Place> {
-        std::mem::take(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *seen).all
     }
 
     /// Every place where a marker of the run begins, or one of `pieces` lies.
@@ -76,5 +98,25 @@ impl Watch {
             }
         }
         places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lay_somewhere_at_any_crossing_was_seen_there() {
+        let places = |offsets: &[usize]| -> Vec<Place> {
+            let place = |&offset| Place { memory: 0, offset };
+            offsets.iter().map(place).collect()
+        };
+        let crossings: [&[usize]; 6] = [&[4], &[2, 4, 9], &[9], &[], &[4, 8], &[1, 4, 8, 12]];
+        let mut seen = Seen::default();
+        for crossing in crossings {
+            seen.note(places(crossing));
+        }
+        let expected = places(&[1, 2, 4, 8, 9, 12]);
+        assert_eq!(seen.all, expected.into_iter().collect());
     }
 }
