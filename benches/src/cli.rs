@@ -1,19 +1,20 @@
 //! The command line: what there is to say, and what to do about it.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
+use crate::catalogue::ALLOCATORS;
 use crate::engine::{Engine, Entry, List, Meter, Node, Wasmtime, node_is_required};
-use crate::environment::{Machine, versions};
+use crate::environment::{Machine, WORK, versions};
 use crate::measure::{Plan, measure, runs};
+use crate::progress::{Steps, print};
 use crate::report::Report;
-use crate::{Failure, catalogue, fixed, guest, plot, table};
+use crate::{Failure, catalogue, fixed, guest, plot, requests, table};
 
 /// What a command that could not do its work exits with.
 const FAILED: u8 = 2;
@@ -23,6 +24,9 @@ const SECTION: Duration = Duration::from_millis(1);
 /// What a run may take with its set-up. Longer than a section by what it takes to
 /// fill arenas whose reset is measured.
 const BOUND: Duration = Duration::from_millis(5);
+/// The same where a single request may take half a millisecond.
+const REQUESTS_SECTION: Duration = Duration::from_millis(2);
+const REQUESTS_BOUND: Duration = Duration::from_millis(20);
 const SEED: u64 = 1;
 
 /// Measures lavandula's arena beside its peers, in WebAssembly.
@@ -41,6 +45,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Arenas(Arenas),
+    Requests(Requests),
 }
 
 /// Measures arenas and allocators against each other: times, operations, fuel and
@@ -64,6 +69,21 @@ struct Arenas {
     engine: Option<EngineKind>,
 }
 
+/// Measures whole requests with what keeps them apart: an instance for each, or one
+/// that is rewound.
+#[derive(Debug, Args)]
+struct Requests {
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Draw the times as an SVG picture, too.
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+    /// How many rounds to measure.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum EngineKind {
     Wasmtime,
@@ -72,8 +92,11 @@ enum EngineKind {
 
 /// Runs the command.
 pub fn main() -> ExitCode {
-    let Command::Arenas(arguments) = Arguments::parse().command;
-    match arenas(&arguments) {
+    let done = match Arguments::parse().command {
+        Command::Arenas(arguments) => arenas(&arguments),
+        Command::Requests(arguments) => requests(&arguments),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -90,7 +113,12 @@ fn arenas(arguments: &Arenas) -> Result<(), Failure> {
     let mut fuel_engine = Wasmtime::new(&guest.module, Meter::Fuel)?;
     let timer = Wasmtime::new(&guest.module, Meter::Time)?;
     let node = node(arguments.engine, &guest.path)?;
-    let versions = versions(&guest.workspace, node.as_ref().map(Node::version))?;
+    let peers = ALLOCATORS.iter().filter_map(|allocator| allocator.package);
+    let versions = versions(
+        &guest.workspace,
+        peers.chain(WORK),
+        node.as_ref().map(Node::version),
+    )?;
     let list = timer.list()?;
     let entries = chosen(&list, &arguments.workload);
 
@@ -121,9 +149,10 @@ fn arenas(arguments: &Arenas) -> Result<(), Failure> {
         bound: BOUND,
         seed: SEED,
     };
-    let calibration = steps.bar("calibrating", entries.len() as u64);
+    let tasks = engines.len() * entries.len();
+    let calibration = steps.bar("calibrating", tasks as u64);
     let rows = {
-        let total = runs(&plan, engines.len(), entries.len());
+        let total = runs(&plan, tasks);
         let mut bar = None;
         measure(
             &plan,
@@ -149,17 +178,53 @@ fn arenas(arguments: &Arenas) -> Result<(), Failure> {
         fuel,
         memory,
     };
-    print(&if arguments.json {
+    hand_over(
+        &report,
+        arguments.json,
+        table::print,
+        &arguments.plot,
+        plot::draw,
+    )
+}
+
+fn requests(arguments: &Requests) -> Result<(), Failure> {
+    let steps = Steps::new();
+    let plan = Plan {
+        rounds: arguments.rounds,
+        section: REQUESTS_SECTION,
+        bound: REQUESTS_BOUND,
+        seed: SEED,
+    };
+    let report = requests::run(&plan, &steps)?;
+    steps.done();
+    hand_over(
+        &report,
+        arguments.json,
+        requests::table,
+        &arguments.plot,
+        requests::plot,
+    )
+}
+
+/// Prints the report, and draws it where that is asked for.
+fn hand_over<R: Serialize>(
+    report: &R,
+    json: bool,
+    table: impl FnOnce(&R) -> String,
+    plot: &Option<PathBuf>,
+    draw: impl FnOnce(&R) -> String,
+) -> Result<(), Failure> {
+    print(&if json {
         let mut text =
-            serde_json::to_string_pretty(&report).map_err(|error| Failure::Print(error.into()))?;
+            serde_json::to_string_pretty(report).map_err(|error| Failure::Print(error.into()))?;
         text.push('\n');
         text
     } else {
-        table::print(&report)
+        table(report)
     })?;
     // Last, so that a picture that cannot be written costs nobody the report.
-    if let Some(path) = &arguments.plot {
-        std::fs::write(path, plot::draw(&report)).map_err(|error| Failure::Write {
+    if let Some(path) = plot {
+        std::fs::write(path, draw(report)).map_err(|error| Failure::Write {
             path: path.clone(),
             error,
         })?;
@@ -242,51 +307,4 @@ fn command(arguments: &Arenas) -> String {
         None => {}
     }
     line
-}
-
-/// Writes to stdout, whole. Where nobody takes it that is an error like others.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(Failure::Print)
-}
-
-/// Progress on stderr: bars on a terminal, else a line for each step.
-struct Steps {
-    terminal: bool,
-    last: std::cell::RefCell<ProgressBar>,
-}
-
-impl Steps {
-    fn new() -> Self {
-        Self {
-            terminal: std::io::stderr().is_terminal(),
-            last: std::cell::RefCell::new(ProgressBar::hidden()),
-        }
-    }
-
-    fn say(&self, what: &str) {
-        self.done();
-        eprintln!("{what}");
-    }
-
-    fn bar(&self, what: &'static str, total: u64) -> ProgressBar {
-        self.done();
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-        if self.terminal {
-            let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} left");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.set_message(what);
-        } else {
-            eprintln!("{what}");
-        }
-        self.last.replace(bar.clone());
-        bar
-    }
-
-    fn done(&self) {
-        self.last.borrow().finish_and_clear();
-    }
 }

@@ -7,7 +7,9 @@ use std::process::Command;
 use serde::Serialize;
 
 use crate::Failure;
-use crate::catalogue::ALLOCATORS;
+
+/// What the work in a guest is done with: its versions matter as well.
+pub const WORK: [&str; 3] = ["wasmtime", "serde_json", "pulldown-cmark"];
 
 /// The machine that was measured on.
 #[derive(Debug, Clone, Serialize)]
@@ -34,15 +36,18 @@ impl Machine {
     }
 }
 
-/// Versions by name: the peers' and wasmtime's from Cargo.lock, the compiler's
-/// from itself, and Node.js's where it takes part.
-pub fn versions(workspace: &Path, node: Option<&str>) -> Result<BTreeMap<String, String>, Failure> {
+/// Versions by name: those of packages from Cargo.lock, the compiler's from itself,
+/// and Node.js's where it takes part.
+pub fn versions<'a>(
+    workspace: &Path,
+    packages: impl IntoIterator<Item = &'a str>,
+    node: Option<&str>,
+) -> Result<BTreeMap<String, String>, Failure> {
     let path = workspace.join("Cargo.lock");
     let lock = std::fs::read_to_string(&path)
         .map_err(|error| Failure::Workspace(format!("{}: {error}", path.display())))?;
     let mut versions = BTreeMap::new();
-    let packages = ALLOCATORS.iter().filter_map(|allocator| allocator.package);
-    for package in packages.chain(["wasmtime", "serde_json", "pulldown-cmark"]) {
+    for package in packages {
         let found = locked(&lock, package);
         if found.is_empty() {
             return Err(Failure::Workspace(format!("Cargo.lock has no {package}")));

@@ -29,6 +29,12 @@ pub enum Failure {
     /// The guest is not what this was written for.
     #[error("the guest's module is not as expected: {0}; `benches` and `benches/guest` differ")]
     Module(String),
+    /// wasmtime does not do what is asked of it.
+    #[error(
+        "wasmtime cannot be set up: {0}; its pools need some terabytes of address space, so see \
+         that no `ulimit -v` denies them"
+    )]
+    Engine(String),
     /// A guest trapped.
     #[error("{what} failed: {reason}")]
     Guest {

@@ -22,11 +22,14 @@ pub mod fixed;
 pub mod guest;
 pub mod measure;
 pub mod operations;
+pub mod progress;
 pub mod report;
+pub mod requests;
 
 mod environment;
 mod failure;
 mod plot;
+mod svg;
 mod table;
 
 pub use failure::Failure;

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::Failure;
 use crate::catalogue::FLOOR;
-use crate::engine::{Engine, Entry};
+use crate::engine::{Engine, Entry, Run};
 
 /// How to measure.
 #[derive(Debug, Clone, Copy)]
@@ -50,16 +50,17 @@ pub struct Row {
 const CONFIRM: u32 = 3;
 
 /// How many runs there are, calibration not counted.
-pub fn runs(plan: &Plan, engines: usize, entries: usize) -> u64 {
-    u64::from(plan.rounds) * engines as u64 * entries as u64
+pub fn runs(plan: &Plan, tasks: usize) -> u64 {
+    u64::from(plan.rounds) * tasks as u64
 }
 
-/// What is run: an entry under an engine.
-struct Task {
-    engine: usize,
-    entry: usize,
-    repeats: u32,
-    samples: Vec<f64>,
+/// What the rounds came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    /// Nanoseconds of one operation: the median of the rounds.
+    pub median: f64,
+    /// Nanoseconds between the first and the third quartile of the rounds.
+    pub spread: f64,
 }
 
 /// Measures all entries under all engines.
@@ -70,55 +71,34 @@ pub fn measure(
     plan: &Plan,
     engines: &mut [Box<dyn Engine>],
     entries: &[(usize, Entry)],
-    mut calibrated: impl FnMut(),
-    mut done: impl FnMut(),
+    calibrated: impl FnMut(),
+    done: impl FnMut(),
 ) -> Result<Vec<Row>, Failure> {
     // Workloads in the order of the list, and in each all that run it.
-    let mut workloads: Vec<Vec<Task>> = Vec::new();
+    let mut workloads: Vec<Vec<(usize, usize)>> = Vec::new();
     let mut last: Option<&str> = None;
-    for (index, (number, entry)) in entries.iter().enumerate() {
+    for (index, (_, entry)) in entries.iter().enumerate() {
         if last.replace(&entry.workload) != Some(&entry.workload) {
             workloads.push(Vec::new());
         }
-        for (engine, runner) in engines.iter_mut().enumerate() {
-            let repeats = calibrate(plan, runner.as_mut(), *number)?;
-            if let Some(tasks) = workloads.last_mut() {
-                tasks.push(Task {
-                    engine,
-                    entry: index,
-                    repeats,
-                    samples: Vec::new(),
-                });
-            }
-        }
-        calibrated();
-    }
-
-    let mut order = Shuffle(plan.seed);
-    for _ in 0..plan.rounds {
-        for tasks in &mut workloads {
-            for at in order.of(tasks.len()) {
-                let task = &mut tasks[at];
-                let run = engines[task.engine].run(entries[task.entry].0, task.repeats)?;
-                task.samples.push(run.per_operation());
-                done();
-            }
+        if let Some(tasks) = workloads.last_mut() {
+            tasks.extend((0..engines.len()).map(|engine| (engine, index)));
         }
     }
-
-    let mut rows: Vec<Row> = workloads
+    let run =
+        |&(engine, index): &(usize, usize), repeats| engines[engine].run(entries[index].0, repeats);
+    let figures = in_rounds(plan, workloads, run, calibrated, done)?;
+    let mut rows: Vec<Row> = figures
         .into_iter()
-        .flatten()
-        .map(|task| {
-            let entry = &entries[task.entry].1;
-            let [first, median, third] = quartiles(task.samples);
+        .map(|((engine, index), figure)| {
+            let entry = &entries[index].1;
             Row {
                 workload: entry.workload.clone(),
-                engine: engines[task.engine].name(),
+                engine: engines[engine].name(),
                 allocator: entry.allocator.clone(),
-                ns_per_op: median,
+                ns_per_op: figure.median,
                 ratio_to_floor: None,
-                spread: third - first,
+                spread: figure.spread,
             }
         })
         .collect();
@@ -126,16 +106,72 @@ pub fn measure(
     Ok(rows)
 }
 
-/// How often an entry is repeated in a run, to reach the plan's section without
+/// Measures what `run` does for each task, in rounds: in each of them one group
+/// has its turn after the other, and in a group every task once, in an order that
+/// is shuffled anew.
+///
+/// # Errors
+/// That of `run`, which is asked to repeat its operation so many times.
+pub fn in_rounds<T>(
+    plan: &Plan,
+    groups: Vec<Vec<T>>,
+    mut run: impl FnMut(&T, u32) -> Result<Run, Failure>,
+    mut calibrated: impl FnMut(),
+    mut done: impl FnMut(),
+) -> Result<Vec<(T, Figure)>, Failure> {
+    struct Task<T> {
+        what: T,
+        repeats: u32,
+        samples: Vec<f64>,
+    }
+
+    let mut begin = |what: T| {
+        let repeats = calibrate(plan, |repeats| run(&what, repeats))?;
+        calibrated();
+        Ok(Task {
+            what,
+            repeats,
+            samples: Vec::new(),
+        })
+    };
+    let mut groups = groups
+        .into_iter()
+        .map(|tasks| tasks.into_iter().map(&mut begin).collect())
+        .collect::<Result<Vec<Vec<_>>, Failure>>()?;
+
+    let mut order = Shuffle(plan.seed);
+    for _ in 0..plan.rounds {
+        for tasks in &mut groups {
+            for at in order.of(tasks.len()) {
+                let task = &mut tasks[at];
+                let run = run(&task.what, task.repeats)?;
+                task.samples.push(run.per_operation());
+                done();
+            }
+        }
+    }
+
+    let figure = |task: Task<T>| {
+        let [first, median, third] = quartiles(task.samples);
+        let spread = third - first;
+        (task.what, Figure { median, spread })
+    };
+    Ok(groups.into_iter().flatten().map(figure).collect())
+}
+
+/// How often something is repeated in a run, to reach the plan's section without
 /// exceeding its bound.
-fn calibrate(plan: &Plan, engine: &mut dyn Engine, entry: usize) -> Result<u32, Failure> {
+fn calibrate(
+    plan: &Plan,
+    mut run: impl FnMut(u32) -> Result<Run, Failure>,
+) -> Result<u32, Failure> {
     let mut repeats = 1;
     loop {
-        let factor = missing(plan, engine, entry, repeats)?;
+        let factor = missing(plan, &mut run, repeats)?;
         // A run that was interrupted looks longer than it is, and too few
         // repetitions would show what surrounds them: so nothing is believed but
         // the shortest of some runs.
-        if factor <= 1.0 && most(plan, engine, entry, repeats)? <= 1.0 {
+        if factor <= 1.0 && most(plan, &mut run, repeats)? <= 1.0 {
             return Ok(repeats);
         }
         // Never more than this at a time, since the first runs are the least
@@ -146,10 +182,14 @@ fn calibrate(plan: &Plan, engine: &mut dyn Engine, entry: usize) -> Result<u32, 
 }
 
 /// How much longer a run would have to be, by the shortest of some.
-fn most(plan: &Plan, engine: &mut dyn Engine, entry: usize, repeats: u32) -> Result<f64, Failure> {
+fn most(
+    plan: &Plan,
+    run: &mut impl FnMut(u32) -> Result<Run, Failure>,
+    repeats: u32,
+) -> Result<f64, Failure> {
     let mut most = 0.0_f64;
     for _ in 0..CONFIRM {
-        most = most.max(missing(plan, engine, entry, repeats)?);
+        most = most.max(missing(plan, run, repeats)?);
     }
     Ok(most)
 }
@@ -157,12 +197,11 @@ fn most(plan: &Plan, engine: &mut dyn Engine, entry: usize, repeats: u32) -> Res
 /// How much longer this run would have to be.
 fn missing(
     plan: &Plan,
-    engine: &mut dyn Engine,
-    entry: usize,
+    run: &mut impl FnMut(u32) -> Result<Run, Failure>,
     repeats: u32,
 ) -> Result<f64, Failure> {
     let start = Instant::now();
-    let run = engine.run(entry, repeats)?;
+    let run = run(repeats)?;
     let whole = start.elapsed();
     let section = Duration::from_nanos(run.elapsed.max(1.0) as u64);
     let missing = plan.section.as_secs_f64() / section.as_secs_f64();
@@ -186,7 +225,7 @@ fn relate(rows: &mut [Row]) {
 }
 
 /// The quartiles of some samples; zeros where there are none.
-fn quartiles(mut samples: Vec<f64>) -> [f64; 3] {
+pub fn quartiles(mut samples: Vec<f64>) -> [f64; 3] {
     samples.sort_by(f64::total_cmp);
     [0.25, 0.5, 0.75].map(|part| {
         let at = part * samples.len().saturating_sub(1) as f64;
@@ -262,31 +301,51 @@ mod tests {
         assert_eq!(ratios, [Some(1.5), Some(1.0), Some(0.75), Some(1.0), None]);
     }
 
-    /// Takes a nanosecond for each operation, and a thousand times that to set up.
-    struct Instantly;
-
-    impl Engine for Instantly {
-        fn name(&self) -> &'static str {
-            "instantly"
-        }
-
-        fn run(&mut self, _: usize, repeats: u32) -> Result<crate::engine::Run, Failure> {
-            Ok(crate::engine::Run {
-                elapsed: f64::from(repeats) * 1_000.0,
-                operations: f64::from(repeats),
-            })
-        }
+    /// A microsecond for each operation.
+    fn instantly(repeats: u32) -> Result<Run, Failure> {
+        Ok(Run {
+            elapsed: f64::from(repeats) * 1_000.0,
+            operations: f64::from(repeats),
+        })
     }
+
+    const PLAN: Plan = Plan {
+        rounds: 3,
+        section: Duration::from_millis(2),
+        bound: Duration::from_secs(10),
+        seed: 1,
+    };
 
     #[test]
     fn calibration_reaches_the_section_that_is_asked_for() {
-        let plan = Plan {
-            rounds: 1,
-            section: Duration::from_millis(2),
-            bound: Duration::from_secs(10),
-            seed: 1,
-        };
-        let repeats = calibrate(&plan, &mut Instantly, 0).unwrap();
+        let repeats = calibrate(&PLAN, instantly).unwrap();
         assert!((2_000..10_000).contains(&repeats), "{repeats}");
+    }
+
+    #[test]
+    fn every_task_has_its_turn_in_every_round_and_groups_stay_in_order() {
+        let groups = vec![vec!["a", "b"], vec!["c"]];
+        let turns = std::cell::RefCell::new(Vec::new());
+        let run = |what: &&'static str, repeats| {
+            turns.borrow_mut().push(*what);
+            instantly(repeats)
+        };
+        // Calibration is over with the last of the tasks.
+        let mut calibrated = 0;
+        let begin = || {
+            calibrated += 1;
+            if calibrated == 3 {
+                turns.borrow_mut().clear();
+            }
+        };
+        let figures = in_rounds(&PLAN, groups, run, begin, || ()).unwrap();
+        let names: Vec<_> = figures.iter().map(|(what, _)| *what).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        assert!(figures.iter().all(|(_, figure)| figure.median == 1_000.0));
+        let turns = turns.into_inner();
+        assert_eq!(turns.len(), 9);
+        for round in turns.chunks(3) {
+            assert!(round[..2].contains(&"a") && round[..2].contains(&"b") && round[2] == "c");
+        }
     }
 }

@@ -4,13 +4,11 @@
 //! of the floor. The axis is logarithmic and ends at a hundred: a longer bar is
 //! cut off, and says by its number how long it is.
 
-use std::fmt::Write;
-
 use crate::catalogue::{self, ALLOCATORS, FLOOR};
 use crate::report::Report;
-use crate::table::{duration, number};
+use crate::svg::{Axis, BAR, Bar, Weight, legend, paragraphs, picture, rule, text};
+use crate::table::{duration, number, versions};
 
-const BAR: f64 = 11.0;
 const GROUP_GAP: f64 = 26.0;
 const LEFT: f64 = 196.0;
 const COLUMN: f64 = 400.0;
@@ -18,11 +16,12 @@ const COLUMN: f64 = 400.0;
 const BETWEEN: f64 = 120.0;
 const MARGIN: f64 = 24.0;
 
-/// The ends of the axis, as multiples of the floor.
-const FROM: f64 = 0.1;
-const TO: f64 = 100.0;
-/// Where it has a line.
-const LINES: [f64; 10] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0];
+/// Multiples of the floor.
+const RATIOS: Axis = Axis {
+    from: 0.1,
+    to: 100.0,
+    lines: &[0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0],
+};
 
 /// What is not drawn: the floor is the line at one.
 fn drawn(allocator: &str) -> bool {
@@ -31,8 +30,7 @@ fn drawn(allocator: &str) -> bool {
 
 /// Where a multiple of the floor lies in a column.
 fn x(ratio: f64) -> f64 {
-    let part = (ratio.clamp(FROM, TO) / FROM).log10() / (TO / FROM).log10();
-    COLUMN * part
+    COLUMN * RATIOS.part(ratio)
 }
 
 /// Draws the report's times.
@@ -63,11 +61,7 @@ pub fn draw(report: &Report) -> String {
         y += bars(report, workload).len() as f64 * BAR + GROUP_GAP;
     }
     let height = bottom + MARGIN;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
-         width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"sans-serif\" font-size=\"11\" \
-         fill=\"#222\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n{body}</svg>\n"
-    )
+    picture(width, height, &body)
 }
 
 /// Title, versions, command and legend. Where they end.
@@ -86,35 +80,11 @@ fn head(report: &Report, width: f64, out: &mut String) -> f64 {
          a bump of a cursor. {}, {} threads.",
         report.rounds, report.machine.cpu, report.machine.cores
     );
-    let versions: Vec<_> = report
-        .versions
-        .iter()
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
-    for paragraph in [what, versions.join(", "), report.command.clone()] {
-        for part in wrapped(&paragraph, ((width - 2.0 * MARGIN) / 5.7) as usize) {
-            text(out, MARGIN, y, "fill=\"#555\"", &part);
-            y += 15.0;
-        }
-    }
-    y += 8.0;
-    let mut at = MARGIN;
-    for allocator in ALLOCATORS.iter().filter(|allocator| drawn(allocator.name)) {
-        let wide = 26.0 + 6.4 * allocator.name.len() as f64;
-        if at + wide > width - MARGIN {
-            at = MARGIN;
-            y += 17.0;
-        }
-        let _ = writeln!(
-            out,
-            "<rect x=\"{at:.1}\" y=\"{:.1}\" width=\"12\" height=\"10\" fill=\"{}\"/>",
-            y - 9.0,
-            allocator.colour
-        );
-        text(out, at + 17.0, y, "", allocator.name);
-        at += wide;
-    }
-    y + 30.0
+    let texts = [what, versions(&report.versions), report.command.clone()];
+    y = paragraphs(out, MARGIN, y, width - 2.0 * MARGIN, &texts);
+    let drawn = ALLOCATORS.iter().filter(|allocator| drawn(allocator.name));
+    let entries = drawn.map(|allocator| (allocator.name, allocator.colour));
+    legend(out, MARGIN, y + 8.0, width - MARGIN, entries) + 30.0
 }
 
 /// The lines of a column, and its name.
@@ -126,26 +96,11 @@ fn axis(left: f64, top: f64, bottom: f64, engine: &str, out: &mut String) {
         "font-size=\"14\" font-weight=\"bold\"",
         engine,
     );
-    for line in LINES {
+    for &line in RATIOS.lines {
         let x = left + x(line);
-        let (colour, width) = if line == 1.0 {
-            ("#444", 1.4)
-        } else {
-            ("#ddd", 1.0)
-        };
-        let _ = writeln!(
-            out,
-            "<line x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{bottom:.1}\" stroke=\"{colour}\" \
-             stroke-width=\"{width}\"/>",
-            top + 22.0
-        );
-        text(
-            out,
-            x,
-            top + 17.0,
-            "fill=\"#555\" text-anchor=\"middle\"",
-            &line.to_string(),
-        );
+        rule(out, (x, top + 22.0), (x, bottom), Weight::of(line));
+        let centred = "fill=\"#555\" text-anchor=\"middle\"";
+        text(out, x, top + 17.0, centred, &line.to_string());
     }
 }
 
@@ -178,83 +133,17 @@ fn group(report: &Report, workload: &str, engines: &[&str], top: f64, out: &mut 
             let colour = ALLOCATORS
                 .get(catalogue::rank(allocator))
                 .map_or("#000", |known| known.colour);
-            let end = x(ratio);
-            let _ = writeln!(
-                out,
-                "<rect x=\"{left:.1}\" y=\"{y:.1}\" width=\"{end:.1}\" height=\"{:.1}\" \
-                 fill=\"{colour}\"><title>{} {} under {}: {}</title></rect>",
-                BAR - 2.0,
-                escaped(allocator),
-                escaped(workload),
-                escaped(engine),
-                duration(row.ns_per_op),
-            );
-            if ratio > TO {
-                // Cut off: a gap near the end says so.
-                let _ = writeln!(
-                    out,
-                    "<rect x=\"{:.1}\" y=\"{y:.1}\" width=\"4\" height=\"{:.1}\" fill=\"#fff\"/>",
-                    left + end - 14.0,
-                    BAR - 2.0
-                );
+            let took = duration(row.ns_per_op);
+            Bar {
+                left,
+                top: y,
+                length: x(ratio),
+                is_cut: ratio > RATIOS.to,
+                colour,
+                title: &format!("{allocator} {workload} under {engine}: {took}"),
+                label: &format!("{}x, {took}", number(ratio)),
             }
-            text(
-                out,
-                left + end + 4.0,
-                y + BAR - 3.0,
-                // White around the letters, where they lie on a line of the axis.
-                "font-size=\"9\" fill=\"#333\" stroke=\"#fff\" stroke-width=\"3\" \
-                 paint-order=\"stroke\"",
-                &format!("{}x, {}", number(ratio), duration(row.ns_per_op)),
-            );
+            .draw(out);
         }
-    }
-}
-
-fn text(out: &mut String, x: f64, y: f64, attributes: &str, text: &str) {
-    let _ = writeln!(
-        out,
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" {attributes}>{}</text>",
-        escaped(text)
-    );
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-}
-
-/// Lines of at most `width` letters.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.len() + 1 + word.len() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_axis_is_logarithmic_and_has_two_ends() {
-        assert_eq!(x(FROM), 0.0);
-        assert!((x(TO) - COLUMN).abs() < 1e-9);
-        assert!((x(2.0) - x(1.0) - (x(1.0) - x(0.5))).abs() < 1e-9);
-        assert_eq!(x(1e9), COLUMN);
-    }
-
-    #[test]
-    fn what_has_a_meaning_in_xml_is_written_as_itself() {
-        assert_eq!(escaped("a<b & c>d"), "a&lt;b &amp; c&gt;d");
     }
 }

@@ -1,5 +1,6 @@
 //! The report for people: a table for each workload, ours first.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::catalogue::{self, ALLOCATORS};
@@ -8,16 +9,16 @@ use crate::report::Report;
 
 /// Columns of text, each as wide as its widest cell; numbers to the right.
 #[derive(Default)]
-struct Table {
+pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    fn print(&self, out: &mut String) {
+    pub fn print(&self, out: &mut String) {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
             .map(|column| {
@@ -59,12 +60,7 @@ pub fn print(report: &Report) -> String {
 }
 
 fn head(report: &Report, out: &mut String) {
-    let versions: Vec<_> = report
-        .versions
-        .iter()
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
-    line(out, &format!("Versions: {}", versions.join(", ")));
+    line(out, &format!("Versions: {}", versions(&report.versions)));
     let machine = &report.machine;
     line(
         out,
@@ -208,6 +204,14 @@ fn memory(report: &Report, out: &mut String) {
     );
 }
 
+/// Names with their versions.
+pub fn versions(versions: &BTreeMap<String, String>) -> String {
+    let named = versions
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"));
+    named.collect::<Vec<_>>().join(", ")
+}
+
 /// A number with the digits that matter.
 pub fn number(value: f64) -> String {
     match value {
@@ -228,13 +232,13 @@ pub fn duration(ns: f64) -> String {
     }
 }
 
-fn line(out: &mut String, text: &str) {
+pub fn line(out: &mut String, text: &str) {
     out.push_str(text);
     out.push('\n');
 }
 
 /// A paragraph, wrapped.
-fn note(out: &mut String, text: &str) {
+pub fn note(out: &mut String, text: &str) {
     let mut width = 0;
     for word in text.split_whitespace() {
         if width + word.len() > 92 {

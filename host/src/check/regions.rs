@@ -148,6 +148,6 @@ mod tests {
             at: u32::MAX,
             len: u32::MAX,
         };
-        assert_eq!(spans(&[top]), [0xffff_ffff..0x1_ffff_fffe]);
+        assert_eq!(spans(&[top]).first(), Some(&(0xffff_ffff..0x1_ffff_fffe)));
     }
 }
