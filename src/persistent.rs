@@ -309,7 +309,7 @@ mod tests {
             // SAFETY: live, with this layout, and filled.
             unsafe {
                 assert!((0..had.size()).all(|i| at.add(i).read() == filled));
-                if random % 3 == 0 {
+                if random.is_multiple_of(3) {
                     let new = layout(size, had.align());
                     let moved = NonNull::new(heap.realloc(at, had, new)).unwrap();
                     let kept = had.size().min(size);
