@@ -24,9 +24,9 @@
 use core::cell::UnsafeCell;
 use core::ptr;
 
-use crate::arena::linear::{self, Free, LinearMemory, SPANS, end_of_memory, grown_to};
-use crate::span::{Span, gaps};
-use crate::{AllocError, Arena, DEFAULT_BLOCK_SIZE, PageSource};
+use crate::arena::linear::{self, Free, SPANS, end_of_memory, grown_to};
+use crate::span::{Span, Spans, gaps};
+use crate::{AllocError, Arena, DEFAULT_BLOCK_SIZE};
 
 unsafe extern "C" {
     // From the linker. Only their addresses mean something.
@@ -96,7 +96,7 @@ const HEAD: usize = 64;
 /// What was kept, and where.
 #[derive(Clone, Copy)]
 pub(crate) struct Image {
-    ranges: [Span; RANGES],
+    ranges: Spans<RANGES>,
     store: Span,
     /// End of memory when it was taken.
     end: usize,
@@ -124,68 +124,66 @@ impl Image {
             true => heap,
             false => Span::EMPTY,
         };
-        let mut free = FreePages::new()?;
-        for run in arena.runs().filter(|run| run.start >= heap.start) {
-            // In use by the request that waits for this seal, and free when it was
-            // taken back.
-            free.add(run).ok_or(none(run.len()))?;
-        }
-        let mut runs = arena.runs();
-        let first = runs.find(|run| run.start < heap.start);
-        let first = first.unwrap_or(Span::EMPTY);
-
         let stack = Span::new(
             address(&raw const __stack_low),
             address(&raw const __stack_high),
         );
         let fixed = Span::of_static(&STATIC_STORE);
-        let excluded = |store: Span| {
-            [stack, first, fixed, linear::bookkeeping(), untouched, store]
-                .into_iter()
-                .chain(kept)
-                .chain(free.spans)
-        };
-        let whole = || Span::new(writable_from(), end_of_memory());
 
-        // How much it is, to have room for it; what holds it is no part of it.
+        let mut excluded = Spans::<RANGES>::new();
+        let mut exclude = |span| excluded.insert(span).ok_or(none(span.len()));
+        let mut free = FreePages::new()?;
+        for run in arena.runs() {
+            exclude(run)?;
+            if run.start >= heap.start {
+                // In use by the request that waits for this seal, and free when it
+                // was taken back.
+                free.add(run).ok_or(none(run.len()))?;
+            }
+        }
+        for span in [stack, fixed, linear::bookkeeping(), untouched] {
+            exclude(span)?;
+        }
+        for span in kept.into_iter().chain(free.spans) {
+            exclude(span)?;
+        }
+
+        let mut ranges = Spans::<RANGES>::new();
         let mut bytes = 0;
-        gaps(whole(), excluded(Span::EMPTY), |range| bytes += range.len());
+        let mut complete = true;
+        let whole = Span::new(writable_from(), end_of_memory());
+        gaps(whole, excluded.iter(), |range| {
+            bytes += range.len();
+            complete &= ranges.insert(range).is_some();
+        });
+        if !complete {
+            return Err(none(bytes));
+        }
+
+        // Pages for it lie behind all of that.
         let store = match bytes <= fixed.len() {
             true => Span::new(fixed.start, fixed.start + bytes),
             false => {
                 let whole = bytes.next_multiple_of(DEFAULT_BLOCK_SIZE);
-                let pages = LinearMemory.take(whole, whole).ok_or(none(bytes))?;
+                let pages = linear::grow(whole).ok_or(none(bytes))?;
                 let start = pages.start.expose_provenance().get();
                 Span::new(start, start + pages.len)
             }
         };
-
-        let mut image = Self {
-            ranges: [Span::EMPTY; RANGES],
+        let mut to = store.start;
+        for range in ranges.iter() {
+            // SAFETY: the store has room for all ranges, and none of them is a part
+            // of it.
+            unsafe { copy(range.start, to, range.len()) };
+            to += range.len();
+        }
+        Ok(Self {
+            ranges,
             store,
             end: end_of_memory(),
             free: free.spans,
             untouched,
-        };
-        let mut places = image.ranges.iter_mut();
-        let mut to = store.start;
-        let mut complete = true;
-        gaps(whole(), excluded(store), |range| match places.next() {
-            Some(place) => {
-                *place = range;
-                // SAFETY: the store has room for all ranges, and none of them is
-                // a part of it.
-                unsafe { copy(range.start, to, range.len()) };
-                to += range.len();
-            }
-            None => complete = false,
-        });
-        // Not reached: there is a range for each exception, and one more.
-        if complete {
-            Ok(image)
-        } else {
-            Err(none(bytes))
-        }
+        })
     }
 
     /// Where the image is.
@@ -217,7 +215,9 @@ impl Image {
         let now = linear::free();
         clear(Span::new(self.end, end_of_memory()));
         for (then, now) in self.free.iter().zip(now).skip(1) {
-            clear(Span::new(then.start, now.start));
+            if now.start > then.start {
+                clear(Span::new(then.start, now.start));
+            }
         }
         arena.start_over();
 
@@ -226,7 +226,7 @@ impl Image {
             unsafe { zero(self.untouched) };
         }
         let mut from = self.store.start;
-        for range in self.ranges {
+        for range in self.ranges.iter() {
             // SAFETY: as when it was taken. That nobody minds is what the
             // documentation of the module argues.
             unsafe { copy(from, range.start, range.len()) };

@@ -27,6 +27,36 @@ impl Span {
     }
 }
 
+/// A few spans, none of them empty.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spans<const MOST: usize> {
+    spans: [Span; MOST],
+    len: usize,
+}
+
+impl<const MOST: usize> Spans<MOST> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            spans: [Span::EMPTY; MOST],
+            len: 0,
+        }
+    }
+
+    /// Adds a span, if it is not empty. `None` where there is no room for it.
+    pub(crate) fn insert(&mut self, span: Span) -> Option<()> {
+        if span.len() > 0 {
+            *self.spans.get_mut(self.len)? = span;
+            self.len += 1;
+        }
+        Some(())
+    }
+
+    /// The spans in the order in which they were added.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Span> + Clone {
+        self.spans.iter().take(self.len).copied()
+    }
+}
+
 /// Calls `gap` with each part of `whole` that lies in none of `excluded`, in
 /// order.
 pub(crate) fn gaps(
@@ -78,6 +108,19 @@ mod tests {
         assert_eq!(found((0, 10), &[(2, 6), (4, 8)]), [(0, 2), (8, 10)]);
         assert_eq!(found((0, 10), &[(2, 8), (4, 6)]), [(0, 2), (8, 10)]);
         assert_eq!(found((4, 4), &[]), []);
+    }
+
+    #[test]
+    fn a_few_spans_are_as_many_as_there_is_room_for_and_none_is_empty() {
+        let mut spans = Spans::<2>::new();
+        assert_eq!(spans.insert(Span::EMPTY), Some(()));
+        assert_eq!(spans.insert(Span::new(5, 7)), Some(()));
+        assert_eq!(spans.insert(Span::new(9, 9)), Some(()));
+        assert_eq!(spans.insert(Span::new(1, 2)), Some(()));
+        assert_eq!(spans.insert(Span::new(3, 4)), None);
+        assert_eq!(spans.insert(Span::EMPTY), Some(()));
+        let all: Vec<_> = spans.iter().collect();
+        assert_eq!(all, [Span::new(5, 7), Span::new(1, 2)]);
     }
 
     #[test]

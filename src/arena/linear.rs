@@ -176,8 +176,9 @@ pub(crate) unsafe fn set_free(free: Free) {
     }
 }
 
+/// Pages from where memory ends.
 #[cold]
-fn grow(bytes: usize) -> Option<Pages> {
+pub(crate) fn grow(bytes: usize) -> Option<Pages> {
     let before = FREE.0[0].get();
     let there = grown_to();
     // Where another grew memory meanwhile, what is free lies apart.
