@@ -171,6 +171,21 @@ async fn a_pointer_to_what_was_taken_back_is_found() {
     );
 }
 
+/// A good handler without an image, too.
+#[tokio::test]
+async fn a_number_that_looks_like_a_pointer_is_none() {
+    for seed in [1, 2] {
+        let plan = Plan::new().requests(60).seed(seed);
+        let report = check(&host(&guest("numbering")), &plan).await;
+        report.assert_holds();
+        let detail = &report.evidence("pointers").unwrap().detail;
+        assert!(
+            detail.ends_with("stayed the same where the arena was elsewhere)"),
+            "{report}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn with_an_image_the_same_faults_are_put_back() {
     for name in ["leaky", "hoarding", "dangling"] {

@@ -327,12 +327,15 @@ fn a_check_that_is_broken_exits_with_1_and_names_the_evidence() {
     assert_eq!(report["requests"], 60);
     assert_eq!(report["seed"], 3);
     assert_eq!(report["door"], "fast");
+    assert_eq!(report["isolation"], "rewind");
     // It keeps a piece of a request where nothing moves and nothing grows.
     let expected = [
         ("answers", true),
         ("size", true),
         ("addresses", true),
         ("content", false),
+        ("identity", true),
+        ("pointers", true),
         ("claims", true),
         ("freshness", true),
     ];
@@ -341,6 +344,25 @@ fn a_check_that_is_broken_exits_with_1_and_names_the_evidence() {
     let table = check(HOARDING, &["--requests", "60"]);
     assert_eq!(table.code, Some(1), "{table:?}");
     assert!(table.stdout.contains("verdict: broken"), "{table:?}");
+}
+
+#[test]
+fn a_check_with_an_instance_for_each_request_compares_instances() {
+    // What it keeps of a request is gone with the instance.
+    let arguments = ["--json", "--requests", "60", "--isolation", "instance"];
+    let done = check(HOARDING, &arguments);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let report = document(&done);
+    assert_eq!(report["verdict"], "holds");
+    assert_eq!(report["isolation"], "instance");
+    assert_eq!(evidence(&report).len(), 7);
+
+    let mut command = lavandula();
+    command.env("LAVANDULA_ISOLATION", "instance");
+    command.args(["check", "-n", "40"]).arg(component(HOARDING));
+    let table = run(&mut command);
+    assert_eq!(table.code, Some(0), "{table:?}");
+    assert!(table.stdout.contains("isolation instance"), "{table:?}");
 }
 
 #[test]

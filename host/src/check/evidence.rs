@@ -483,3 +483,6 @@ impl Content {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
