@@ -29,7 +29,7 @@ const REQUESTS_SECTION: Duration = Duration::from_millis(2);
 const REQUESTS_BOUND: Duration = Duration::from_millis(20);
 const SEED: u64 = 1;
 
-/// Measures lavandula's arena beside its peers, in WebAssembly.
+/// Measures lavandula in WebAssembly: its arena beside its peers, and whole requests.
 #[derive(Debug, Parser)]
 #[command(
     name = "lavandula-bench",

@@ -1,5 +1,6 @@
 //! Measures the arena beside its peers, in WebAssembly: one module with all
-//! allocators, under wasmtime and under V8.
+//! allocators, under wasmtime and under V8. And whole requests with what keeps them
+//! apart, which is in [`requests`] and has its own order of things.
 //!
 //! ```text
 //! catalogue   what is measured, in words

@@ -123,9 +123,9 @@ fn the_report_names_what_it_was_made_with_and_judges_every_target() {
     for target in &report.targets {
         assert_eq!(target.met, target.measured <= target.at_most, "{target:?}");
     }
-    // Three of the rewind, and of InvocationHeap: two pools and what one-shot
+    // Four of the rewind, and of InvocationHeap: two pools and what one-shot
     // runtimes pay for each handler, and the bytes of each sample.
-    assert_eq!(report.targets.len(), 3 + 3 * HANDLERS.len() + 2);
+    assert_eq!(report.targets.len(), 4 + 3 * HANDLERS.len() + 2);
 }
 
 #[test]

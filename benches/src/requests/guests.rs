@@ -84,11 +84,18 @@ pub const STATICS: [u32; 7] = [0, 4, 16, 25, 64, 256, 1024];
 /// # Errors
 /// [`Failure::Target`] where it does not build.
 pub fn rewinding(statics: u32) -> Result<Component, Failure> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("handlers/rewind");
     match statics {
-        0 => build(&path, &[]),
-        statics => build(&path, &[&format!("statics-{statics}")]),
+        0 => rewinding_with(&[]),
+        statics => rewinding_with(&[&format!("statics-{statics}")]),
     }
+}
+
+/// The guest of the rewind with these features.
+pub(super) fn rewinding_with(features: &[&str]) -> Result<Component, Failure> {
+    build(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("handlers/rewind"),
+        features,
+    )
 }
 
 fn build(path: &Path, features: &[&str]) -> Result<Component, Failure> {

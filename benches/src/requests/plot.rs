@@ -29,13 +29,15 @@ const RATIOS: Axis = Axis {
 /// The same of the rewind, in microseconds.
 const TIMES: Axis = Axis {
     from: 0.1,
-    to: 200.0,
-    lines: &[0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0],
+    to: 100.0,
+    lines: &[0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0],
 };
 
 /// A curve's place.
 const CURVE_WIDTH: f64 = 400.0;
 const CURVE_HEIGHT: f64 = 260.0;
+/// Left and right of its ends, for their numbers.
+const INSET: f64 = 16.0;
 const CURVE_LEFTS: [f64; 2] = [70.0, 560.0];
 
 const REWIND: &str = "#7b3fb5";
@@ -192,7 +194,7 @@ impl Curve {
         let axis = (least / 4.0, most);
         let x = |at: f64| {
             let part = (at.max(axis.0) / axis.0).ln() / (axis.1 / axis.0).ln().max(1e-9);
-            self.left + CURVE_WIDTH * part
+            self.left + INSET + (CURVE_WIDTH - 2.0 * INSET) * part
         };
         let bottom = self.top + 30.0 + CURVE_HEIGHT;
         let y = |us: f64| bottom - CURVE_HEIGHT * TIMES.part(us);

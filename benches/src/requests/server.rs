@@ -246,14 +246,14 @@ mod tests {
     use crate::engine::Meter;
     use crate::requests::catalogue::Pool;
     use crate::requests::engine::pooled;
-    use crate::requests::guests::rewinding;
+    use crate::requests::guests::rewinding_with;
 
-    /// The guest of the rewind, with this path asked for.
-    fn server(path: &'static str, isolation: Isolation) -> Server {
+    /// The guest of the rewind, with these features and this path asked for.
+    fn server(features: &[&str], path: &'static str, isolation: Isolation) -> Server {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = Rc::new(runtime.expect("a runtime"));
         let engine = pooled(Pool::Tuned).expect("an engine");
-        let component = rewinding(4).expect("it builds");
+        let component = rewinding_with(features).expect("it builds");
         let program = Program::new(&engine, &component.bytes, Meter::Time).expect("a component");
         let request = Request {
             method: "GET",
@@ -266,15 +266,23 @@ mod tests {
     #[test]
     fn a_request_that_is_not_answered_with_200_is_no_figure() {
         for isolation in [Isolation::Rewind, Isolation::Instance(Pool::Tuned)] {
-            let failed = server("/many", isolation).run(Part::Whole, 1);
+            let failed = server(&["statics-4"], "/many", isolation).run(Part::Whole, 1);
             let failure = failed.expect_err("it is a 404").to_string();
             assert!(failure.contains("404"), "{failure}");
         }
     }
 
     #[test]
+    fn a_guest_that_was_not_put_back_is_no_figure() {
+        let mut forgetful = server(&["statics-4", "forgetful"], "/0", Isolation::Rewind);
+        assert!(forgetful.run(Part::Whole, 1).is_ok());
+        let failure = forgetful.run(Part::Whole, 1).expect_err("as it was left");
+        assert!(failure.to_string().contains("not as new"), "{failure}");
+    }
+
+    #[test]
     fn only_the_part_that_is_asked_for_is_timed() {
-        let mut rewinding = server("/1024", Isolation::Rewind);
+        let mut rewinding = server(&["statics-4"], "/1024", Isolation::Rewind);
         // The shortest of some: anything may come between two readings of a clock.
         let mut time = |part| {
             let runs = (0..20).map(|_| rewinding.run(part, 20).expect("answers"));

@@ -54,18 +54,22 @@ pub fn targets(report: &Report) -> Vec<Target> {
 
     let rewind = us(SMALL_JSON, Isolation::Rewind, heap);
     let floor = us(SMALL_JSON, Isolation::Reuse, Make::Bare);
-    let tuned = Isolation::Instance(Pool::Tuned);
-    // Whichever allocator is faster there.
-    let [ours, theirs] = [heap, Make::Std].map(|make| us(SMALL_JSON, tuned, make));
-    let instance = ours.zip(theirs).map(|(ours, theirs)| ours.min(theirs));
     targets.extend(ratio(rewind, floor).map(|found| {
         let what = format!("{SMALL_JSON}: rewind to the floor");
         Target::new(what, REWIND_TO_FLOOR, "x", found)
     }));
-    targets.extend(ratio(rewind, instance).map(|found| {
-        let what = format!("{SMALL_JSON}: rewind to the faster instance from the tuned pool");
-        Target::new(what, REWIND_TO_INSTANCE, "x", found)
-    }));
+    for make in [heap, Make::Std] {
+        let tuned = Isolation::Instance(Pool::Tuned);
+        let instance = us(SMALL_JSON, tuned, make);
+        targets.extend(ratio(rewind, instance).map(|found| {
+            let what = format!(
+                "{SMALL_JSON}: rewind to {} with {}",
+                tuned.name(),
+                make.allocator()
+            );
+            Target::new(what, REWIND_TO_INSTANCE, "x", found)
+        }));
+    }
     let alone = report
         .rewind
         .iter()

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use lavandula::{AllocError, Context, Request, Response};
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", not(feature = "forgetful")))]
 #[global_allocator]
 static HEAP: lavandula::InvocationHeap = lavandula::InvocationHeap::new();
 
