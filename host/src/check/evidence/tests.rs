@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::Request as Sending;
 
-use super::super::names::Nameless;
 use super::super::traffic::Traffic;
 use super::super::{Plan, Shape};
 use super::*;
@@ -25,7 +24,7 @@ impl Trial {
         let shape = Shape::new("POST", "/", Vec::new(), b"ten bytes!".to_vec());
         let plan = Plan::new().shape(shape.expect("valid")).given_only();
         let traffic = Traffic::new(&plan);
-        let judge = Judge::new(traffic.shapes(), warm_up, isolation, None, &Nameless);
+        let judge = Judge::new(traffic.shapes(), warm_up, isolation, None, &None);
         Self {
             traffic,
             judge,
