@@ -355,7 +355,10 @@ fn a_check_with_an_instance_for_each_request_compares_instances() {
     let report = document(&done);
     assert_eq!(report["verdict"], "holds");
     assert_eq!(report["isolation"], "instance");
-    assert_eq!(evidence(&report).len(), 7);
+    assert!(
+        evidence(&report).iter().all(|(_, holds)| *holds),
+        "{report}"
+    );
 
     let mut command = lavandula();
     command.env("LAVANDULA_ISOLATION", "instance");
