@@ -74,12 +74,9 @@ impl Counter {
             engine(Price::InstructionsAndBytes)?,
         ];
         let mut programs = BTreeMap::new();
-        for sample in Sample::ALL {
-            for make in Make::ALL {
-                let component = &samples.get(sample, make).bytes;
-                let program = |engine| Program::new(engine, component, Meter::Fuel);
-                programs.insert((sample, make), [program(&instructions)?, program(&bytes)?]);
-            }
+        for (sample, make, component) in samples.iter() {
+            let program = |engine| Program::new(engine, &component.bytes, Meter::Fuel);
+            programs.insert((sample, make), [program(&instructions)?, program(&bytes)?]);
         }
         Ok(Self {
             runtime: Rc::clone(runtime),
@@ -196,5 +193,36 @@ impl Counter {
             instance.rewind().await?;
         }
         Ok((self.watch.written(), instance.fuel()? - before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::requests::catalogue::{SMALL_JSON, handler};
+
+    /// If the rewind were not counted with the request, or did not put everything
+    /// back, the next request would have more to do than the first one had.
+    #[test]
+    fn a_rewound_instance_answers_with_the_instructions_of_a_new_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = Rc::new(runtime.expect("a runtime"));
+        let handler = handler(SMALL_JSON).expect("it is there");
+        let make = Make::InvocationHeap;
+        let samples = Samples::build([(handler.sample, make)], || ()).expect("it builds");
+        let counter = Counter::new(&runtime, &samples).expect("a component");
+        let after = |requests: u32| {
+            let counts = counter.each(handler, make, async |instance| {
+                instance.seal().await?;
+                for _ in 0..requests {
+                    counter.one(instance, handler, Isolation::Rewind).await?;
+                }
+                let alone = Isolation::Instance(Pool::Tuned);
+                counter.one(instance, handler, alone).await
+            });
+            counts.expect("answers")
+        };
+        assert_eq!(after(0), after(1));
+        assert_eq!(after(0), after(5));
     }
 }

@@ -34,9 +34,16 @@ pub struct SizeRow {
     pub bytes_without_names: usize,
 }
 
-/// Every sample in every make.
+/// Samples by how they are made.
 #[derive(Debug)]
 pub struct Samples(BTreeMap<(Sample, Make), Component>);
+
+/// Every sample in every make.
+pub fn all() -> impl Iterator<Item = (Sample, Make)> {
+    Sample::ALL
+        .into_iter()
+        .flat_map(|sample| Make::ALL.map(|make| (sample, make)))
+}
 
 impl Samples {
     /// Builds them, or finds that they are built.
@@ -44,16 +51,23 @@ impl Samples {
     /// # Errors
     /// [`Failure::Target`] where one does not build. What the compiler has to say
     /// goes to stderr.
-    pub fn build(mut done: impl FnMut()) -> Result<Self, Failure> {
+    pub fn build(
+        which: impl IntoIterator<Item = (Sample, Make)>,
+        mut done: impl FnMut(),
+    ) -> Result<Self, Failure> {
         let mut components = BTreeMap::new();
-        for sample in Sample::ALL {
-            for make in Make::ALL {
-                let (path, features) = make.package(sample);
-                components.insert((sample, make), build(&path, features)?);
-                done();
-            }
+        for (sample, make) in which {
+            let (path, features) = make.package(sample);
+            components.insert((sample, make), build(&path, features)?);
+            done();
         }
         Ok(Self(components))
+    }
+
+    /// All that were built.
+    pub fn iter(&self) -> impl Iterator<Item = (Sample, Make, &Component)> {
+        let components = self.0.iter();
+        components.map(|(&(sample, make), component)| (sample, make, component))
     }
 
     /// One of them.
@@ -63,9 +77,9 @@ impl Samples {
 
     /// How large they are. What has no isolation to speak of is left out.
     pub fn sizes(&self) -> Vec<SizeRow> {
-        let compared = self.0.iter().filter(|((_, make), _)| *make != Make::Bare);
+        let compared = self.iter().filter(|(_, make, _)| *make != Make::Bare);
         compared
-            .map(|((sample, make), component)| SizeRow {
+            .map(|(sample, make, component)| SizeRow {
                 sample: sample.name(),
                 allocator: make.allocator(),
                 target: component.target.as_str(),

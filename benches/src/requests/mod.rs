@@ -52,9 +52,8 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = Rc::new(runtime.map_err(|error| Failure::Engine(error.to_string()))?);
 
-    let makes = catalogue::Sample::ALL.len() * catalogue::Make::ALL.len();
-    let bar = steps.bar("building the handlers", makes as u64);
-    let samples = Samples::build(|| bar.inc(1))?;
+    let bar = steps.bar("building the handlers", guests::all().count() as u64);
+    let samples = Samples::build(guests::all(), || bar.inc(1))?;
     let bar = steps.bar(
         "building the guests of the rewind",
         guests::STATICS.len() as u64,
