@@ -167,6 +167,9 @@ unsafe impl LinearMemory for Guest {
     }
 }
 
+/// What 32 bits can address.
+const ADDRESSABLE: usize = 1 << 32;
+
 /// Makes the memories, and keeps a handle on each.
 struct Creator {
     memories: Arc<Memories>,
@@ -189,7 +192,7 @@ unsafe impl MemoryCreator for Creator {
             return Err("the audit engine has no guard pages".to_owned());
         }
         let extra = self.memories.extra.load(Ordering::Acquire);
-        let fits = maximum.is_none_or(|maximum| minimum + extra <= maximum);
+        let fits = minimum + extra <= maximum.unwrap_or(ADDRESSABLE);
         let initial = if fits { minimum + extra } else { minimum };
         let largest = self.largest + extra;
         let capacity = maximum.unwrap_or(largest).min(largest).max(initial);

@@ -8,16 +8,13 @@
 //! Around each request (`trial`):
 //!
 //! ```text
-//! seal ─┐
-//!       ├─ copy memory
-//! ┌─────┴──────────────────────────────────────────────────────┐
-//! │ handle(request) ──► usage, blocks ──► rewind ──►           │
-//! │   │                          │            ├─ search memory for the marker
-//! │   │                          │            └─ compare memory with the copy
-//! │   │                          └─ what points into the arena?
-//! │   │  at every crossing between guest and host:             │
-//! │   └─ where does the marker lie now?                        │
-//! └────────────────────────────────────────────────────────────┘
+//! seal ──► copy memory ──► request ──► request ──► ...
+//!
+//! request:
+//! handle ──► look for pointers ──► usage, blocks ──► rewind ──► look for pointers,
+//!   │          into the arena                                   for the marker, and
+//!   │                                                           compare with the copy
+//!   └─ at every crossing between guest and host: where does the marker lie now?
 //! ```
 //!
 //! - **answers**: every request was answered, and every rewind done.
