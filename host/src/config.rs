@@ -1,7 +1,7 @@
 //! Every limit and default of the host, with its unit and its reason.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 const KIB: usize = 1024;
@@ -33,6 +33,17 @@ pub struct Limits {
     /// Requests that run at the same time. It is also the number of slots in
     /// the instance pool, each of which reserves address space. 64.
     pub max_in_flight: u32,
+    /// Requests that may wait for a place among those. Further ones are refused
+    /// at once. 256.
+    pub max_queue: u32,
+    /// How long a request may wait for its place. 1 s.
+    pub queue_wait: Duration,
+    /// The longest pause within the body of a request. 10 s.
+    pub body_idle: Duration,
+    /// Bytes of request bodies that the host may hold in all, for guests that are
+    /// given a body in one piece. Requests for whose body there is no room are
+    /// refused. 256 MiB.
+    pub max_buffered: usize,
 }
 
 impl Default for Limits {
@@ -46,6 +57,10 @@ impl Default for Limits {
             max_table_elements: 20_000,
             max_handles: 10_000,
             max_in_flight: 64,
+            max_queue: 256,
+            queue_wait: Duration::from_secs(1),
+            body_idle: Duration::from_secs(10),
+            max_buffered: 256 * MIB,
         }
     }
 }
@@ -105,19 +120,21 @@ pub struct ServerConfig {
     /// Where to listen. Port 0 takes any free port. `127.0.0.1:8080`: nothing
     /// outside this machine reaches it unless it is told to.
     pub addr: SocketAddr,
-    /// From the first byte of a request to the end of its headers, and the
-    /// longest pause within its body. 10 s.
+    /// From the first byte of a request to the end of its headers. 10 s.
     pub header_timeout: Duration,
     /// How long a connection may stay without a byte in either direction,
     /// between requests and while a response is being sent. 60 s.
     pub keep_alive: Duration,
     /// Connections at a time. Further ones wait in the kernel's backlog. 1024.
     pub max_connections: usize,
-    /// How long a request waits for a free instance before it is answered
-    /// with 503. 1 s.
-    pub queue_wait: Duration,
     /// How long a shutdown waits for the requests that are under way. 10 s.
     pub grace: Duration,
+    /// Threads that serve connections, each by itself. One per core where nothing
+    /// is said.
+    pub threads: Option<NonZeroUsize>,
+    /// Where operators find `/metrics`, `/live` and `/ready`. Nowhere where
+    /// nothing is said.
+    pub admin_addr: Option<SocketAddr>,
 }
 
 impl Default for ServerConfig {
@@ -127,8 +144,9 @@ impl Default for ServerConfig {
             header_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(60),
             max_connections: 1024,
-            queue_wait: Duration::from_secs(1),
             grace: Duration::from_secs(10),
+            threads: None,
+            admin_addr: None,
         }
     }
 }

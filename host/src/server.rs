@@ -294,9 +294,9 @@ async fn exchange(shared: &Shared, request: Request<Incoming>) -> Result<Outcome
     shared.host.admit_head(&request)?;
     let (head, body) = request.into_parts();
     let limit = shared.host.limits().max_request_body;
-    let body = read_body(body, limit, shared.config.header_timeout).await?;
+    let body = read_body(body, limit, shared.host.limits().body_idle).await?;
 
-    let place = timeout(shared.config.queue_wait, shared.in_flight.acquire()).await;
+    let place = timeout(shared.host.limits().queue_wait, shared.in_flight.acquire()).await;
     // The semaphore is never closed, so an error is the wait that ended.
     let Ok(Ok(_place)) = place else {
         return Err(Failure::Overload);

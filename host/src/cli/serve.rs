@@ -1,7 +1,7 @@
 //! `lavandula serve`: a component behind HTTP.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,8 +27,8 @@ pub struct Arguments {
     #[arg(long, env = "LAVANDULA_ADDR", value_parser = address, default_value_t = ServerConfig::default().addr)]
     addr: SocketAddr,
     /// Threads that serve. Default: one for each processor.
-    #[arg(long, env = "LAVANDULA_THREADS", value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
+    #[arg(long, env = "LAVANDULA_THREADS")]
+    threads: Option<NonZeroUsize>,
     #[command(flatten)]
     guest: GuestArguments,
     #[command(flatten)]
@@ -42,16 +42,34 @@ pub struct Arguments {
     /// Requests that run at the same time; others wait.
     #[arg(long, env = "LAVANDULA_MAX_IN_FLIGHT", default_value_t = Limits::default().max_in_flight, value_parser = clap::value_parser!(u32).range(1..))]
     max_in_flight: u32,
+    /// Requests that may wait for their turn; others are answered with 503 at once.
+    #[arg(long, env = "LAVANDULA_MAX_QUEUE", default_value_t = Limits::default().max_queue)]
+    max_queue: u32,
     /// How long a request waits for its turn before it is answered with 503.
     #[arg(long, env = "LAVANDULA_QUEUE_WAIT", value_name = "TIME", value_parser = units::duration, default_value = "1s")]
     queue_wait: Duration,
     /// Connections at the same time.
     #[arg(long, env = "LAVANDULA_MAX_CONNECTIONS", default_value_t = ServerConfig::default().max_connections as u32, value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
-    /// How long a client may take for the headers of a request, and pause in
-    /// its body.
+    /// How long a client may take for the headers of a request.
     #[arg(long, env = "LAVANDULA_HEADER_TIMEOUT", value_name = "TIME", value_parser = units::duration, default_value = "10s")]
     header_timeout: Duration,
+    /// How long a client may pause within the body of a request.
+    #[arg(long, env = "LAVANDULA_BODY_IDLE", value_name = "TIME", value_parser = units::duration, default_value = "10s")]
+    body_idle: Duration,
+    /// Target and headers of a request, and headers of a response.
+    #[arg(long, env = "LAVANDULA_MAX_HEADERS", value_name = "SIZE", value_parser = units::bytes, default_value = "64KiB")]
+    max_headers: usize,
+    /// Request bodies that are held in memory, all together.
+    #[arg(long, env = "LAVANDULA_MAX_BUFFERED", value_name = "SIZE", value_parser = units::bytes, default_value = "256MiB")]
+    max_buffered: usize,
+    /// Elements of all tables of an instance together.
+    #[arg(long, env = "LAVANDULA_MAX_TABLE_ELEMENTS", value_name = "N", default_value_t = Limits::default().max_table_elements)]
+    max_table_elements: usize,
+    /// Handles to resources of the host (streams, bodies, fields) that an instance
+    /// may hold at a time.
+    #[arg(long, env = "LAVANDULA_MAX_HANDLES", value_name = "N", default_value_t = Limits::default().max_handles)]
+    max_handles: usize,
     /// How long a connection may be idle.
     #[arg(long, env = "LAVANDULA_KEEP_ALIVE", value_name = "TIME", value_parser = units::duration, default_value = "60s")]
     keep_alive: Duration,
@@ -137,6 +155,13 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         max_request_body: arguments.max_body,
         max_response_body: arguments.max_response,
         max_in_flight: arguments.max_in_flight,
+        max_queue: arguments.max_queue,
+        queue_wait: arguments.queue_wait,
+        body_idle: arguments.body_idle,
+        max_header_bytes: arguments.max_headers,
+        max_buffered: arguments.max_buffered,
+        max_table_elements: arguments.max_table_elements,
+        max_handles: arguments.max_handles,
         ..Limits::default()
     };
     let isolation = Isolation::from(arguments.isolation);
@@ -147,13 +172,14 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         header_timeout: arguments.header_timeout,
         keep_alive: arguments.keep_alive,
         max_connections: arguments.max_connections as usize,
-        queue_wait: arguments.queue_wait,
         grace: arguments.shutdown_grace,
+        threads: arguments.threads,
+        ..ServerConfig::default()
     };
 
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = arguments.threads {
-        runtime.worker_threads(threads.into());
+        runtime.worker_threads(threads.get());
     }
     let runtime = runtime.enable_all().build()?;
     runtime.block_on(async {

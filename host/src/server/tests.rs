@@ -214,13 +214,10 @@ async fn a_full_house_is_overload() {
     let limits = Limits {
         max_in_flight: 1,
         timeout: SECOND,
+        queue_wait: Duration::from_millis(50),
         ..Limits::default()
     };
-    let config = ServerConfig {
-        queue_wait: Duration::from_millis(50),
-        ..config()
-    };
-    let server = run("(loop $l (br $l)) unreachable", limits, config).await;
+    let server = run("(loop $l (br $l)) unreachable", limits, config()).await;
     let (one, two) = tokio::join!(exchange(server.addr, GET), exchange(server.addr, GET));
     let mut answers = [one, two];
     answers.sort();
