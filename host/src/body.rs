@@ -1,6 +1,306 @@
-//! Puts a body together from its pieces, within a limit.
+//! Bodies on their way in: within a size, within a time, and put together where
+//! that pays.
+//!
+//! The fast door takes a body in one piece. The doors of `wasi:http` take it as it
+//! arrives; a small one is still put together first, since a guest that finds all
+//! of its request there never has to wait.
+
+use std::error::Error as StdError;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
+use tokio::time::{Instant, Sleep, sleep_until};
+use wasmtime_wasi_http::{Error as WasiError, WasiBody};
+
+use crate::failure::Failure;
+
+/// Whatever a body fails with.
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// A body of at most so many bytes is put together before a guest sees it.
+pub(crate) const SMALL: usize = 64 * 1024;
+
+/// The body of a request, as a guest is given it.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    /// All of it is here.
+    Whole(Bytes),
+    /// It comes in pieces.
+    Pieces(WasiBody),
+}
+
+impl RequestBody {
+    /// As `wasi:http` takes it.
+    pub(crate) fn into_wasi(self) -> WasiBody {
+        match self {
+            Self::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
+            Self::Pieces(body) => body,
+        }
+    }
+}
+
+/// What a client may do with a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// Bytes in all.
+    pub(crate) limit: usize,
+    /// The longest pause.
+    pub(crate) pause: Duration,
+}
+
+/// Why a body did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Broken {
+    TooLarge = 1,
+    TooSlow,
+    Gone,
+    Malformed,
+}
+
+impl Broken {
+    fn failure(self, terms: Terms) -> Failure {
+        match self {
+            Self::TooLarge => Failure::BodyTooLarge { limit: terms.limit },
+            Self::TooSlow => Failure::TooSlow { limit: terms.pause },
+            Self::Gone => Failure::ClientGone,
+            Self::Malformed => Failure::Malformed("its body cannot be decoded"),
+        }
+    }
+}
+
+/// What became of a body that a guest is reading, for the host to look at.
+#[derive(Clone, Debug)]
+pub(crate) struct Intake {
+    broken: Arc<AtomicU8>,
+    terms: Terms,
+}
+
+impl Intake {
+    /// Why the client's part of the exchange failed, if it did.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        // Guest and host take turns; nothing else is ordered by this.
+        let broken = match self.broken.load(Ordering::Relaxed) {
+            0 => return None,
+            1 => Broken::TooLarge,
+            2 => Broken::TooSlow,
+            3 => Broken::Gone,
+            _ => Broken::Malformed,
+        };
+        Some(broken.failure(self.terms))
+    }
+}
+
+/// The bytes of request bodies that the host holds, all together.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    held: AtomicUsize,
+    limit: usize,
+}
+
+impl Buffers {
+    /// None yet, and room for `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            held: AtomicUsize::new(0),
+            limit,
+        }
+    }
+}
+
+/// The part of it that one request has.
+#[derive(Debug)]
+pub(crate) struct Buffered {
+    all: Arc<Buffers>,
+    bytes: usize,
+}
+
+impl Buffered {
+    /// None yet.
+    pub(crate) fn new(all: &Arc<Buffers>) -> Self {
+        Self {
+            all: all.clone(),
+            bytes: 0,
+        }
+    }
+
+    /// Takes room for `bytes` in all.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), Failure> {
+        let more = bytes.saturating_sub(self.bytes);
+        let held = self.all.held.fetch_add(more, Ordering::Relaxed);
+        if held.saturating_add(more) > self.all.limit {
+            self.all.held.fetch_sub(more, Ordering::Relaxed);
+            return Err(Failure::Overload);
+        }
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Drop for Buffered {
+    fn drop(&mut self) {
+        self.all.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A body that ends itself where the client breaks the terms.
+pub(crate) struct Incoming<B> {
+    body: B,
+    left: usize,
+    terms: Terms,
+    /// Set while the client pauses.
+    timer: Option<Pin<Box<Sleep>>>,
+    broken: Arc<AtomicU8>,
+}
+
+impl<B> Incoming<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    /// Takes `body` on these terms, unless it is announced to be larger than they
+    /// allow: that is told before the first byte of it is sent, where the client
+    /// asks first.
+    pub(crate) fn new(body: B, terms: Terms) -> Result<Self, Failure> {
+        let announced = usize::try_from(body.size_hint().lower());
+        if !announced.is_ok_and(|length| length <= terms.limit) {
+            return Err(Broken::TooLarge.failure(terms));
+        }
+        Ok(Self {
+            body,
+            left: terms.limit,
+            terms,
+            timer: None,
+            broken: Arc::default(),
+        })
+    }
+
+    /// The bytes that the body has, where that is known and few.
+    pub(crate) fn is_small(&self) -> bool {
+        let exact = self.body.size_hint().exact();
+        exact.is_some_and(|length| length <= SMALL as u64)
+    }
+
+    /// What becomes of it, once a guest has it.
+    pub(crate) fn intake(&self) -> Intake {
+        Intake {
+            broken: self.broken.clone(),
+            terms: self.terms,
+        }
+    }
+
+    /// All of it; trailers are left out. `room` is told how large it has become, where
+    /// that is more than a small body.
+    pub(crate) async fn whole(
+        mut self,
+        mut room: impl FnMut(usize) -> Result<(), Failure>,
+    ) -> Result<Bytes, Failure> {
+        if self.body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
+        let mut pieces = Pieces::new(self.terms.limit);
+        while let Some(frame) = self.frame().await {
+            let Ok(frame) = frame else {
+                let why = self.intake().failure();
+                return Err(why.unwrap_or(Failure::ClientGone));
+            };
+            if let Ok(data) = frame.into_data() {
+                if pieces.len() + data.len() > SMALL {
+                    room(pieces.len() + data.len())?;
+                }
+                // Cannot be too large: this body has counted already.
+                let _ = pieces.push(data);
+            }
+        }
+        Ok(pieces.join())
+    }
+
+    fn end(&mut self, broken: Broken) -> WasiError {
+        self.broken.store(broken as u8, Ordering::Relaxed);
+        match broken {
+            Broken::TooLarge => WasiError::HttpRequestBodySize(None),
+            Broken::TooSlow => WasiError::ConnectionReadTimeout,
+            Broken::Gone => WasiError::ConnectionTerminated,
+            Broken::Malformed => WasiError::HttpProtocolError,
+        }
+    }
+}
+
+impl<B> Body for Incoming<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = WasiError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.timer = None;
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                match this.left.checked_sub(bytes) {
+                    Some(left) => {
+                        this.left = left;
+                        Poll::Ready(Some(Ok(frame)))
+                    }
+                    None => Poll::Ready(Some(Err(this.end(Broken::TooLarge)))),
+                }
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let broken = if is_gone(&*error.into()) {
+                    Broken::Gone
+                } else {
+                    Broken::Malformed
+                };
+                Poll::Ready(Some(Err(this.end(broken))))
+            }
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                let pause = this.terms.pause;
+                let timer = this
+                    .timer
+                    .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + pause)));
+                match timer.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(Some(Err(this.end(Broken::TooSlow)))),
+                    Poll::Pending => Poll::Pending,
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Whether the client went away, rather than that it talked nonsense.
+fn is_gone(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && (error.is_incomplete_message() || error.is_canceled() || error.is_closed())
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
 
 /// The body is larger than it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! call was given up in the middle can never be called again; wasmtime refuses
 //! it, and the caller drops it.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use thiserror::Error;
@@ -17,6 +18,22 @@ use crate::state::State;
 #[derive(Debug, Error)]
 #[error("the deadline of the invocation has passed")]
 pub(crate) struct DeadlinePassed;
+
+thread_local! {
+    /// Whether a guest on this thread has given way to others since somebody asked.
+    static COMPUTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that a guest gives way although it has more to compute.
+pub(crate) fn gives_way() {
+    COMPUTING.set(true);
+}
+
+/// Whether a guest has given way on this thread since the last call of this. After
+/// a poll that is pending it tells a guest that computes from one that waits.
+pub(crate) fn has_given_way() -> bool {
+    COMPUTING.take()
+}
 
 /// When in the life of an instance something went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

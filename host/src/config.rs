@@ -132,6 +132,10 @@ pub struct ServerConfig {
     /// Threads that serve connections, each by itself. One per core where nothing
     /// is said.
     pub threads: Option<NonZeroUsize>,
+    /// Instances that each thread makes ahead of their requests, where each request
+    /// has one of its own. They take the making off the time that a client waits, and
+    /// a slot of memory each. 2.
+    pub ready_instances: u32,
     /// Where operators find `/metrics`, `/live` and `/ready`. Nowhere where
     /// nothing is said.
     pub admin_addr: Option<SocketAddr>,
@@ -146,6 +150,7 @@ impl Default for ServerConfig {
             max_connections: 1024,
             grace: Duration::from_secs(10),
             threads: None,
+            ready_instances: 2,
             admin_addr: None,
         }
     }

@@ -168,7 +168,8 @@ fn base() -> Config {
 
 /// An engine with a pool, whose slots are put back in the way of `restore`.
 pub(crate) fn pooling(limits: &Limits, restore: Restore) -> Config {
-    let slots = limits.max_in_flight.max(1);
+    // As many again for instances that wait while all that run belong to others.
+    let slots = limits.max_in_flight.max(1).saturating_mul(2);
     let total = |per_component: u32| slots.saturating_mul(per_component);
 
     let mut pool = PoolingAllocationConfig::new();

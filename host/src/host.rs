@@ -1,23 +1,45 @@
 //! The host as a library: load a component once, hand it requests.
+//!
+//! The way of a request:
+//! ```text
+//! admit -> body -> place -> instance -> guest -> answer
+//!   431      413     503      500        500      whole, or as it comes
+//!   400      408                         504
+//! ```
+//! Bodies that a guest is given whole are read before a place is taken, so that slow
+//! clients keep nobody from being served; what they can hold is bounded by
+//! [`Limits::max_buffered`]. A guest runs in the future of its request, not in a task
+//! of its own: one hop less, and a client that goes away ends its guest.
 
 use std::fmt;
 use std::fs;
+use std::future;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, response};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use tokio::sync::oneshot;
 
+use crate::account::Account;
+use crate::answer::{Flowing, ResponseBody};
+use crate::body::{BoxError, Buffered, Buffers, Incoming, Intake, RequestBody, Terms};
 use crate::check::{self, CheckError, Plan, Report};
 use crate::config::{Isolation, Limits, Reuse};
 use crate::engine;
-use crate::failure::Failure;
+use crate::failure::{BadResponse, Failure};
+use crate::flow::{Flow, Patience, Reply, Said, Told};
 use crate::limits::MemoryUse;
 use crate::metrics::Metrics;
+use crate::place::{Place, Places};
 use crate::program::{Door, LoadError, Program};
 use crate::response::size;
+use crate::run::{Long, Run};
 use crate::sandbox::{Ready, Retirement, Sandbox, Unready, Used};
+use crate::stable::{Stable, UsedInPlace};
 use crate::symbols::Symbols;
 
 /// A loaded component that answers requests: each in a fresh instance, or in one
@@ -43,35 +65,38 @@ use crate::symbols::Symbols;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Host(Arc<Loaded>);
+pub struct Host {
+    loaded: Arc<Loaded>,
+    stable: Arc<Stable>,
+}
 
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host")
-            .field("program", &self.0.program)
-            .field("limits", &self.0.limits)
+            .field("program", &self.loaded.program)
+            .field("limits", self.limits())
             .finish_non_exhaustive()
     }
 }
 
+/// A component, and what it runs on.
 struct Loaded {
     /// Kept for the check, which compiles it for an engine of its own.
     bytes: Vec<u8>,
     /// Likewise, to tell where in the guest something was found.
     symbols: Option<Symbols>,
     program: Program,
-    limits: Limits,
-    isolation: Isolation,
-    /// Instances that wait for a request, the last used one last: it is the one
-    /// whose memory is in the caches.
-    idle: Mutex<Vec<Sandbox<Ready>>>,
-    metrics: Metrics,
+    ground: Arc<Ground>,
 }
 
-impl Loaded {
-    fn idle(&self) -> MutexGuard<'_, Vec<Sandbox<Ready>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What does not change when another component takes the place of the first.
+struct Ground {
+    limits: Limits,
+    isolation: Isolation,
+    places: Places,
+    buffers: Arc<Buffers>,
+    metrics: Arc<Metrics>,
+    long: Arc<Long>,
 }
 
 /// What became of one request.
@@ -88,6 +113,21 @@ pub struct Outcome {
     pub door: Door,
 }
 
+/// What is left of a call when it is over.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// The instance, if there was one.
+    used: Option<UsedInPlace>,
+    /// What its memory did.
+    pub(crate) memory: MemoryUse,
+}
+
+/// A guest's answer, as the way of a request ends.
+enum Answer {
+    Whole(Response<Bytes>, Flow<Run, Rest>),
+    Flowing(response::Parts, Flow<Run, Rest>, Option<Intake>),
+}
+
 impl Host {
     /// The choices to make before a component is loaded.
     pub fn builder() -> HostBuilder {
@@ -97,31 +137,95 @@ impl Host {
     /// Answers one request, in an instance that nobody used before and nobody
     /// will use after, unless [`HostBuilder::isolation`] says otherwise.
     ///
+    /// The response comes whole, with all that is known of it: this is for tests, and
+    /// for those who want to know. [`respond`](Self::respond) is for servers.
+    ///
     /// Needs a tokio runtime whose timer is enabled. Dropping the future ends
-    /// the guest. More than [`Limits::max_in_flight`] requests at a time fail
-    /// with [`Failure::Overload`]; the server is what makes them wait.
+    /// the guest.
     pub async fn request(&self, request: Request<impl Into<Bytes>>) -> Outcome {
-        let request = request.map(Into::into);
-        let (result, memory) = match self.admit(&request) {
-            Ok(()) => self.run(request).await,
-            Err(failure) => (Err(failure), MemoryUse::default()),
+        let mut account = Account::begin(&self.loaded.ground.metrics, &request);
+        let request = request.map(|body| Full::new(body.into()));
+        let answer = self.answer(request, Patience::Endless, &mut account).await;
+        let result = match answer {
+            Ok(Answer::Whole(response, mut flow)) => {
+                // The guest may have more to do.
+                future::poll_fn(|cx| flow.poll_end(cx)).await;
+                self.settle(&mut flow, &mut account).await;
+                match flow.take_failure() {
+                    Some(failure) => Err(failure),
+                    None => Ok(response),
+                }
+            }
+            // Nobody without end of patience is given one.
+            Ok(Answer::Flowing(..)) => Err(BadResponse::Unfinished.into()),
+            Err(failure) => Err(failure),
         };
-        self.0.metrics.request(result.as_ref().err());
+        let memory = account.memory();
         let door = self.door();
         match result {
-            Ok(response) => Outcome {
-                response,
-                failure: None,
-                memory,
-                door,
-            },
-            Err(failure) => Outcome {
-                response: failure.response(),
-                failure: Some(failure),
-                memory,
-                door,
-            },
+            Ok(response) => {
+                account.answered(response.status(), response.body().len());
+                Outcome {
+                    response,
+                    failure: None,
+                    memory,
+                    door,
+                }
+            }
+            Err(failure) => {
+                account.failed(&failure);
+                Outcome {
+                    response: failure.response(),
+                    failure: Some(failure),
+                    memory,
+                    door,
+                }
+            }
         }
+    }
+
+    /// Answers one request as a server does: its body is taken as it arrives, and the
+    /// response is given as the guest makes it, as far as the door allows it.
+    ///
+    /// There is always an answer: what stands for a failure is one, too. A body that
+    /// fails is a guest that failed after its head was told.
+    ///
+    /// Needs a tokio runtime whose timer is enabled. Dropping the future, or the body
+    /// of the response, ends the guest.
+    pub async fn respond<B>(&self, request: Request<B>) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut account = Account::begin(&self.loaded.ground.metrics, &request);
+        let patience = Patience::UntilItWaits;
+        match self.answer(request, patience, &mut account).await {
+            Ok(Answer::Whole(response, mut flow)) => {
+                let (status, bytes) = (response.status(), response.body().len());
+                if flow.run().is_some() {
+                    Flowing::new(self.clone(), flow, None, account, status).finish_later();
+                } else {
+                    self.settle(&mut flow, &mut account).await;
+                    account.answered(status, bytes);
+                }
+                response.map(ResponseBody::whole)
+            }
+            Ok(Answer::Flowing(head, flow, intake)) => {
+                let status = head.status;
+                let flowing = Flowing::new(self.clone(), flow, intake, account, status);
+                Response::from_parts(head, ResponseBody::flowing(flowing))
+            }
+            Err(failure) => {
+                account.failed(&failure);
+                failure.response().map(ResponseBody::whole)
+            }
+        }
+    }
+
+    /// Answers a request that is refused before anybody looks at it.
+    pub(crate) fn refuse<B>(&self, request: &Request<B>, why: &Failure) -> Response<ResponseBody> {
+        Account::begin(&self.loaded.ground.metrics, request).failed(why);
+        why.response().map(ResponseBody::whole)
     }
 
     /// Checks that the component reuses its memory and leaves nothing of a
@@ -153,38 +257,133 @@ impl Host {
         plan: &Plan,
         progress: impl FnMut(u32),
     ) -> Result<Report, CheckError> {
-        let Loaded {
-            bytes,
-            limits,
-            symbols,
-            ..
-        } = &*self.0;
+        let Loaded { bytes, symbols, .. } = &*self.loaded;
+        let limits = self.limits();
         check::run(bytes, self.door(), limits, plan, symbols.as_ref(), progress).await
     }
 
-    async fn run(&self, request: Request<Bytes>) -> (Result<Response<Bytes>, Failure>, MemoryUse) {
-        let idle = self.0.idle().pop();
-        let ready = match (idle, self.0.isolation) {
+    /// The way of a request up to its answer.
+    async fn answer<B>(
+        &self,
+        request: Request<B>,
+        patience: Patience,
+        account: &mut Account,
+    ) -> Result<Answer, Failure>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let ground = &self.loaded.ground;
+        let limits = &ground.limits;
+        self.admit_head(&request)?;
+        let (head, body) = request.into_parts();
+        let method = head.method.clone();
+        let body = Incoming::new(
+            body,
+            Terms {
+                limit: limits.max_request_body,
+                pause: limits.body_idle,
+            },
+        )?;
+        let mut buffered = Buffered::new(&ground.buffers);
+        let (body, intake) = if self.door() == Door::Fast || body.is_small() {
+            let whole = body.whole(|bytes| buffered.reserve(bytes)).await?;
+            account.received(whole.len());
+            (RequestBody::Whole(whole), None)
+        } else {
+            let intake = body.intake();
+            (RequestBody::Pieces(body.boxed_unsync()), Some(intake))
+        };
+        let place = ground.places.take().await?;
+
+        let (reply, replied) = oneshot::channel();
+        let request = Request::from_parts(head, body);
+        let host = self.clone();
+        let run = Run::new(ground.long.clone(), async move {
+            let ended = host.run(request, reply, place).await;
+            drop(buffered);
+            ended
+        });
+        let mut flow = Flow::new(run, Some(replied), method, limits);
+        let told = future::poll_fn(|cx| flow.poll_told(cx, patience)).await;
+        // A guest that was left without its request has nothing to say of its own.
+        let broken = intake.as_ref().and_then(Intake::failure);
+        let told = match broken {
+            Some(failure) => Err(failure),
+            None => told,
+        };
+        match told {
+            Ok(Told::Whole(response)) => Ok(Answer::Whole(response, flow)),
+            Ok(Told::Head(head)) => Ok(Answer::Flowing(head, flow, intake)),
+            Err(failure) => {
+                self.settle(&mut flow, account).await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// The guest's part of it.
+    async fn run(
+        &self,
+        request: Request<RequestBody>,
+        reply: Reply,
+        place: Place,
+    ) -> (Said, Rest) {
+        let ready = match (self.stable.take(), self.loaded.ground.isolation) {
             (Some(sandbox), _) => Ok(sandbox),
             (None, Isolation::Instance) => self.fresh().await,
             (None, Isolation::Rewind(_)) => self.prepared().await,
         };
         let sandbox = match ready {
             Ok(sandbox) => sandbox,
-            Err(unready) => return (Err(unready.failure), unready.memory),
+            Err(Unready { failure, memory }) => {
+                return (Err(failure), Rest { used: None, memory });
+            }
         };
-        let (result, used) = sandbox.call(request).await;
+        let (said, used) = sandbox.converse(request, reply).await;
         let memory = used.memory();
-        match self.0.isolation {
+        let used = Some((used, place));
+        (said, Rest { used, memory })
+    }
+
+    /// Puts what is left of a call in order, now or soon.
+    async fn settle(&self, flow: &mut Flow<Run, Rest>, account: &mut Account) {
+        let Some(rest) = flow.take_rest() else {
+            return;
+        };
+        account.used(rest.memory);
+        if let Some(used) = rest.used
+            && let Some(used) = self.stable.leave(used)
+        {
+            self.tidy(used).await;
+        }
+    }
+
+    /// The same where nobody can wait for it.
+    pub(crate) fn settle_later(&self, rest: Rest, account: &mut Account) {
+        account.used(rest.memory);
+        if let Some(used) = rest.used
+            && let Some(used) = self.stable.leave(used)
+        {
+            let host = self.clone();
+            tokio::spawn(async move { host.tidy(used).await });
+        }
+    }
+
+    async fn tidy(&self, (used, place): UsedInPlace) {
+        match self.loaded.ground.isolation {
             Isolation::Instance => drop(used.retire()),
             Isolation::Rewind(reuse) => self.use_again(used, &reuse).await,
         }
-        (result, memory)
+        drop(place);
     }
 
     async fn fresh(&self) -> Result<Sandbox<Ready>, Unready> {
-        let sandbox = Sandbox::new(&self.0.program, &self.0.limits).await?;
-        self.0.metrics.created();
+        let Loaded {
+            program, ground, ..
+        } = &*self.loaded;
+        let sandbox = Sandbox::new(program, &ground.limits).await?;
+        ground.metrics.created();
         Ok(sandbox)
     }
 
@@ -196,15 +395,15 @@ impl Host {
     async fn use_again(&self, used: Sandbox<Used>, reuse: &Reuse) {
         match used.rewind(reuse).await {
             Ok(ready) => {
-                self.0.metrics.rewound();
-                self.0.idle().push(ready);
+                self.loaded.ground.metrics.rewound();
+                self.stable.put(ready);
             }
             Err(why) => self.tell(&why),
         }
     }
 
     fn tell(&self, why: &Retirement) {
-        self.0.metrics.retired(why);
+        self.loaded.ground.metrics.retired(why);
         let reason = why.label();
         if why.is_expected() {
             tracing::debug!(reason, "instance retired: {why}");
@@ -225,38 +424,77 @@ impl Host {
     /// [`Failure`] where an instance does not come to be, or cannot be rewound
     /// although it should: the component keeps no image of itself.
     pub async fn prepare(&self, instances: usize) -> Result<(), Failure> {
-        while self.0.idle().len() < instances {
+        while self.stable.waiting() < instances {
             let sandbox = self.prepared().await.map_err(|unready| unready.failure)?;
-            if self.0.isolation != Isolation::Instance && !sandbox.rewinds() {
+            if self.loaded.ground.isolation != Isolation::Instance && !sandbox.rewinds() {
                 return Err(Failure::Invocation {
                     call: "rewind",
                     why: Retirement::NoImage.to_string(),
                 });
             }
-            self.0.idle().push(sandbox);
+            let before = self.stable.waiting();
+            self.stable.put(sandbox);
+            if self.stable.waiting() == before {
+                // There is no room for more.
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// The same component for one of `threads` threads of a server, with instances
+    /// of its own, which [`groom`](Self::groom) puts in order.
+    pub(crate) fn for_thread(&self, threads: usize) -> Self {
+        let all = self.limits().max_in_flight as usize;
+        let room = all.div_ceil(threads.max(1));
+        Self {
+            loaded: self.loaded.clone(),
+            stable: Arc::new(Stable::groomed(room)),
+        }
+    }
+
+    /// Puts used instances in order and has `ahead` of them wait for their requests,
+    /// as long as it is polled.
+    pub(crate) async fn groom(&self, ahead: usize) {
+        loop {
+            self.stable.called().await;
+            let mut again = true;
+            while again {
+                again = false;
+                while let Some(used) = self.stable.next_used() {
+                    self.tidy(used).await;
+                }
+                if self.loaded.ground.isolation == Isolation::Instance
+                    && self.stable.waiting() < ahead
+                {
+                    again = self.breed().await;
+                }
+            }
+        }
+    }
+
+    /// Makes one instance ahead. Whether that went well.
+    async fn breed(&self) -> bool {
+        match self.fresh().await {
+            Ok(sandbox) => {
+                self.stable.put(sandbox.ahead());
+                true
+            }
+            // The request that needs one will say why it gets none.
+            Err(_) => false,
+        }
     }
 
     /// What was counted so far, in the text format of Prometheus: requests by
     /// outcome, instances made, rewound, and retired by reason.
     pub fn metrics(&self) -> String {
-        self.0.metrics.encode()
+        self.loaded.ground.metrics.encode()
     }
 
-    /// Refuses what no instance should be started for.
-    pub(crate) fn admit(&self, request: &Request<Bytes>) -> Result<(), Failure> {
-        self.admit_head(request)?;
-        let limit = self.0.limits.max_request_body;
-        if request.body().len() > limit {
-            return Err(Failure::BodyTooLarge { limit });
-        }
-        Ok(())
-    }
-
-    /// The part of it that can be told before the body is there.
-    pub(crate) fn admit_head<B>(&self, request: &Request<B>) -> Result<(), Failure> {
-        let limit = self.0.limits.max_header_bytes;
+    /// Refuses what no instance should be started for, as far as it can be told
+    /// before the body is there.
+    fn admit_head<B>(&self, request: &Request<B>) -> Result<(), Failure> {
+        let limit = self.limits().max_header_bytes;
         let target = request
             .uri()
             .path_and_query()
@@ -267,14 +505,19 @@ impl Host {
         Ok(())
     }
 
+    /// What keeps requests apart.
+    pub fn isolation(&self) -> Isolation {
+        self.loaded.ground.isolation
+    }
+
     /// The door by which requests enter.
     pub fn door(&self) -> Door {
-        self.0.program.door()
+        self.loaded.program.door()
     }
 
     /// The limits of every request.
     pub fn limits(&self) -> &Limits {
-        &self.0.limits
+        &self.loaded.ground.limits
     }
 }
 
@@ -352,20 +595,34 @@ impl HostBuilder {
     }
 
     fn load_with(self, bytes: Vec<u8>, symbols: Option<Symbols>) -> Result<Host, LoadError> {
-        let engine = engine::production(&self.limits)?;
-        let mut program = Program::new(&engine, &bytes)?.within(&self.limits)?;
-        if let Some(door) = self.door {
+        let Self {
+            limits,
+            door,
+            isolation,
+        } = self;
+        let engine = engine::production(&limits)?;
+        let mut program = Program::new(&engine, &bytes)?.within(&limits)?;
+        if let Some(door) = door {
             program = program.with_door(door)?;
         }
-        Ok(Host(Arc::new(Loaded {
-            bytes,
-            symbols,
-            program,
-            limits: self.limits,
-            isolation: self.isolation,
-            idle: Mutex::default(),
-            metrics: Metrics::new(),
-        })))
+        let room = usize::try_from(limits.max_in_flight).unwrap_or(usize::MAX);
+        let ground = Ground {
+            places: Places::new(&limits),
+            buffers: Arc::new(Buffers::new(limits.max_buffered)),
+            metrics: Arc::new(Metrics::new()),
+            long: Arc::default(),
+            limits,
+            isolation,
+        };
+        Ok(Host {
+            loaded: Arc::new(Loaded {
+                bytes,
+                symbols,
+                program,
+                ground: Arc::new(ground),
+            }),
+            stable: Arc::new(Stable::new(room)),
+        })
     }
 }
 
@@ -516,12 +773,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_exhausted_pool_is_overload() {
+    async fn a_full_house_is_overload() {
         let host = host(
             "(loop $l (br $l)) unreachable",
             Limits {
                 max_in_flight: 1,
                 timeout: Duration::from_millis(200),
+                queue_wait: Duration::from_millis(50),
                 ..Limits::default()
             },
         );

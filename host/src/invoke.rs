@@ -5,40 +5,66 @@
 
 use std::future;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Request, Response, Uri, response};
-use http_body_util::{BodyExt, Full};
+use http::{Request, Response, Uri};
+use http_body_util::BodyExt;
 use tokio::sync::oneshot;
-use tokio::task::coop::unconstrained;
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
-use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, WasiHttpView};
 
 use crate::bindings::handler::exports::lavandula::arena::handler as fast;
 use crate::bindings::invocation::exports::lavandula::arena::invocation::Region;
 use crate::bindings::invocation::lavandula::arena::types::{Error as GuestError, Usage};
-use crate::body::{Pieces, TooLarge};
+use crate::body::RequestBody;
 use crate::call::{Phase, explain, until};
 use crate::epoch;
 use crate::failure::{BadResponse, Failure};
+use crate::flow::{Flow, Patience, Reply, Said, Told};
 use crate::limits::MemoryUse;
 use crate::program::{Door, Guest};
 use crate::response::{accept, headers};
 
 impl Guest {
-    /// Hands one request to the guest, by `door`.
+    /// Hands one request to the guest, by `door`, and waits for all of its response.
     pub(crate) async fn handle(
         &mut self,
         door: Door,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Failure> {
+        let method = request.method().clone();
+        let limits = *self.store.data().limits();
+        let (reply, replied) = oneshot::channel();
+        let request = request.map(RequestBody::Whole);
+        let said = pin!(async { (self.converse(door, request, reply).await, ()) });
+        let mut flow = Flow::new(said, Some(replied), method, &limits);
+        match future::poll_fn(|cx| flow.poll_told(cx, Patience::Endless)).await? {
+            Told::Whole(response) => {
+                // The guest may have more to do, and is not to be called before.
+                future::poll_fn(|cx| flow.poll_end(cx)).await;
+                match flow.take_failure() {
+                    Some(failure) => Err(failure),
+                    None => Ok(response),
+                }
+            }
+            Told::Head(_) => Err(BadResponse::Unfinished.into()),
+        }
+    }
+
+    /// Hands one request to the guest, by `door`. The response is what is returned,
+    /// or goes through `reply` as soon as the guest has set it; then its body has to
+    /// be taken while this runs.
+    pub(crate) async fn converse(
+        &mut self,
+        door: Door,
+        request: Request<RequestBody>,
+        reply: Reply,
+    ) -> Said {
         match door {
-            Door::Fast => self.handle_fast(request).await,
-            Door::WasiHttp => self.handle_wasi(request).await,
+            Door::Fast => self.handle_fast(request).await.map(Some),
+            Door::WasiHttp => self.handle_wasi(request, reply).await.map(|()| None),
         }
     }
 
@@ -51,9 +77,20 @@ impl Guest {
         explain(error, self.store.data(), Phase::Call)
     }
 
-    async fn handle_fast(&mut self, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
-        let guest = required(&self.fast, "handle")?;
+    async fn handle_fast(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Bytes>, Failure> {
         let (parts, body) = request.into_parts();
+        let body = match body {
+            RequestBody::Whole(body) => body,
+            // This door has no other way.
+            RequestBody::Pieces(body) => {
+                let body = body.collect().await;
+                body.map_err(|_| Failure::ClientGone)?.to_bytes()
+            }
+        };
+        let guest = required(&self.fast, "handle")?;
         let fields: Vec<fast::HeaderParam<'_>> = parts
             .headers
             .iter()
@@ -89,66 +126,32 @@ impl Guest {
         )?)
     }
 
-    async fn handle_wasi(&mut self, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+    async fn handle_wasi(
+        &mut self,
+        request: Request<RequestBody>,
+        reply: Reply,
+    ) -> Result<(), Failure> {
         let guest = required(&self.wasi, "handle")?;
-        let limits = *self.store.data().limits();
-        let method = request.method().clone();
-        let (answer, outparam) = oneshot::channel();
         let mut http = self.store.data_mut().http();
-        let request = named(request).map(Full::new);
+        let request = named(request).map(RequestBody::into_wasi);
         let request = http
             .new_incoming_request(Scheme::Http, request)
             .map_err(Failure::Instantiate)?;
         let out = http
-            .new_response_outparam(answer)
+            .new_response_outparam_from_callback(move |answer| {
+                let answer = answer.map_err(|code| BadResponse::ErrorCode(code.to_string()));
+                // Nobody may want it any more, which is nothing to the guest.
+                let _ = reply.send(answer);
+            })
             .map_err(Failure::Instantiate)?;
 
         let deadline = self.store.data().deadline;
         let guest = guest.wasi_http_incoming_handler();
-        // The body is taken while the guest runs: it can only write as much as
-        // is taken, and would wait for ever otherwise.
-        let mut collector = Collector::new(outparam, limits.max_response_body);
-        let mut collected = None;
-        let called = {
-            let call = guest.call_handle(&mut self.store, request, out);
-            let mut call = pin!(until(deadline, call));
-            // Without its budget tokio might report a channel as empty that is
-            // not, and after the call nothing would wake us again.
-            let mut collect = pin!(unconstrained(collector.collect()));
-            let called = future::poll_fn(|cx| {
-                let called = call.as_mut().poll(cx);
-                if collected.is_none()
-                    && let Poll::Ready(result) = collect.as_mut().poll(cx)
-                {
-                    collected = Some(result);
-                }
-                match (&collected, called) {
-                    // Nothing that the guest does could mend this.
-                    (Some(Err(BadResponse::BodyTooLarge(_))), Poll::Pending) => Poll::Ready(Ok(())),
-                    (_, called) => called,
-                }
-            });
-            called.await
-        };
-        if let Err(error) = called {
-            return Err(self.explain(error));
+        let call = guest.call_handle(&mut self.store, request, out);
+        match until(deadline, call).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.explain(error)),
         }
-        let body = match collected {
-            Some(result) => result?,
-            // The guest is done and its response is not.
-            None if collector.head.is_some() => return Err(BadResponse::Unfinished.into()),
-            None => return Err(BadResponse::Missing.into()),
-        };
-        let Some(head) = collector.head else {
-            return Err(BadResponse::Missing.into());
-        };
-        Ok(accept(
-            &method,
-            head.status.as_u16(),
-            head.headers,
-            body,
-            &limits,
-        )?)
     }
 }
 
@@ -268,68 +271,12 @@ fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
 
 /// `wasi:http` has no request without an authority. HTTP/1.0 has, and so do
 /// tests; these are for this machine.
-fn named(mut request: Request<Bytes>) -> Request<Bytes> {
+fn named<B>(mut request: Request<B>) -> Request<B> {
     if authority(request.uri(), request.headers()).is_none() {
         let here = HeaderValue::from_static("localhost");
         request.headers_mut().insert(header::HOST, here);
     }
     request
-}
-
-/// Takes a response of `wasi:http` as the guest makes it.
-struct Collector {
-    outparam: oneshot::Receiver<Result<Response<HyperOutgoingBody>, ErrorCode>>,
-    limit: usize,
-    /// Set as soon as the guest has set its response.
-    head: Option<response::Parts>,
-}
-
-impl Collector {
-    fn new(
-        outparam: oneshot::Receiver<Result<Response<HyperOutgoingBody>, ErrorCode>>,
-        limit: usize,
-    ) -> Self {
-        Self {
-            outparam,
-            limit,
-            head: None,
-        }
-    }
-
-    /// The whole body. Trailers are left out: what sends the response knows its
-    /// length and has no use for them.
-    async fn collect(&mut self) -> Result<Bytes, BadResponse> {
-        let answer = (&mut self.outparam)
-            .await
-            .map_err(|_| BadResponse::Missing)?;
-        let answer = answer.map_err(|code| BadResponse::ErrorCode(code.to_string()))?;
-        let (head, mut body) = answer.into_parts();
-        let declared = head.headers.get(header::CONTENT_LENGTH).cloned();
-        self.head = Some(head);
-
-        let mut pieces = Pieces::new(self.limit);
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| incomplete(declared.as_ref(), pieces.len()))?;
-            if let Ok(data) = frame.into_data() {
-                let too_large = BadResponse::BodyTooLarge(self.limit);
-                pieces.push(data).map_err(|TooLarge| too_large)?;
-            }
-        }
-        Ok(pieces.join())
-    }
-}
-
-/// What an aborted body was: `wasi:http` aborts one whose length is not what it
-/// was declared to be, and one that is dropped.
-fn incomplete(declared: Option<&HeaderValue>, sent: usize) -> BadResponse {
-    let declared = declared.and_then(|value| value.to_str().ok());
-    match declared {
-        Some(declared) if declared.parse() != Ok(sent) => BadResponse::Length {
-            declared: declared.to_owned(),
-            sent,
-        },
-        _ => BadResponse::Unfinished,
-    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -35,7 +35,6 @@ use crate::failure::Failure;
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 enum Turn {
     /// The client's: to begin a request or to take a response.
     Idle,
@@ -45,31 +44,60 @@ enum Turn {
     Busy,
 }
 
-/// The turn of one connection, shared by its stream and its service. Both run
-/// in one task, so that the order of memory operations does not matter.
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// One request after the other.
+    Http1,
+    /// Many at a time, and frames that are about the connection alone. So bytes that
+    /// arrive are not yet a request, and there is no answer to one that never came:
+    /// a connection is idle from the end of its last request on, whatever it sends.
+    Http2,
+}
+
+/// The turn of one connection, shared by its stream and its service. Both run on one
+/// thread, so that the order of memory operations does not matter.
 #[derive(Clone, Debug)]
-pub(crate) struct Pace(Arc<AtomicU8>);
+pub(crate) struct Pace(Arc<Turns>);
+
+#[derive(Debug)]
+struct Turns {
+    protocol: Protocol,
+    /// Whether a head has begun to arrive, while nothing is under way.
+    head: AtomicBool,
+    /// Requests that are under way.
+    busy: AtomicU32,
+}
 
 impl Pace {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(AtomicU8::new(Turn::Idle as u8)))
+    pub(crate) fn new(protocol: Protocol) -> Self {
+        Self(Arc::new(Turns {
+            protocol,
+            head: AtomicBool::new(false),
+            busy: AtomicU32::new(0),
+        }))
     }
 
     fn turn(&self) -> Turn {
-        match self.0.load(Ordering::Relaxed) {
-            0 => Turn::Idle,
-            1 => Turn::Head,
-            _ => Turn::Busy,
+        if self.0.busy.load(Ordering::Relaxed) > 0 {
+            Turn::Busy
+        } else if self.0.head.load(Ordering::Relaxed) {
+            Turn::Head
+        } else {
+            Turn::Idle
         }
     }
 
-    fn set(&self, turn: Turn) {
-        self.0.store(turn as u8, Ordering::Relaxed);
+    /// Bytes have arrived.
+    fn received(&self) {
+        if self.0.protocol == Protocol::Http1 {
+            self.0.head.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The host has the turn until what is returned is dropped.
     pub(crate) fn busy(&self) -> Busy {
-        self.set(Turn::Busy);
+        self.0.busy.fetch_add(1, Ordering::Relaxed);
         Busy(self.clone())
     }
 }
@@ -79,7 +107,9 @@ pub(crate) struct Busy(Pace);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.set(Turn::Idle);
+        let turns = &self.0.0;
+        turns.head.store(false, Ordering::Relaxed);
+        turns.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -170,8 +200,11 @@ impl AsyncRead for Paced {
         if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
             let received = buffer.filled().len() > before;
             if received && this.pace.turn() == Turn::Idle {
-                this.pace.set(Turn::Head);
-                this.time(Turn::Head);
+                this.pace.received();
+                let turn = this.pace.turn();
+                if turn != Turn::Idle {
+                    this.time(turn);
+                }
             }
             return Poll::Ready(result);
         }

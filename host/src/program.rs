@@ -301,6 +301,7 @@ impl Program {
                 Err(DeadlinePassed.into())
             } else {
                 // Lets the other requests of this thread run.
+                call::gives_way();
                 Ok(UpdateDeadline::Yield(1))
             }
         });

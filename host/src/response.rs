@@ -21,10 +21,28 @@ const FINAL: std::ops::RangeInclusive<u16> = 200..=599;
 pub(crate) fn accept(
     method: &Method,
     status: u16,
-    mut headers: HeaderMap,
+    headers: HeaderMap,
     body: Bytes,
     limits: &Limits,
 ) -> Result<Response<Bytes>, BadResponse> {
+    let (status, mut headers) = accept_head(status, headers, limits)?;
+    if body.len() > limits.max_response_body {
+        return Err(BadResponse::BodyTooLarge(limits.max_response_body));
+    }
+    check_length(method, status, &mut headers, body.len())?;
+
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// The part of it that can be told before the body is there.
+pub(crate) fn accept_head(
+    status: u16,
+    mut headers: HeaderMap,
+    limits: &Limits,
+) -> Result<(StatusCode, HeaderMap), BadResponse> {
     let status = StatusCode::from_u16(status)
         .ok()
         .filter(|_| FINAL.contains(&status))
@@ -32,16 +50,8 @@ pub(crate) fn accept(
     if size(&headers) > limits.max_header_bytes {
         return Err(BadResponse::HeadersTooLarge(limits.max_header_bytes));
     }
-    if body.len() > limits.max_response_body {
-        return Err(BadResponse::BodyTooLarge(limits.max_response_body));
-    }
     remove_connection_headers(&mut headers);
-    check_length(method, status, &mut headers, body.len())?;
-
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    Ok(response)
+    Ok((status, headers))
 }
 
 /// Headers as the fast door gives them. Names come out in lower case.

@@ -40,8 +40,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use thiserror::Error;
 
+use crate::body::RequestBody;
 use crate::config::{Limits, Reuse};
 use crate::failure::Failure;
+use crate::flow::{Reply, Said};
 use crate::guest_log::GuestOutput;
 use crate::limits::MemoryUse;
 use crate::program::{Door, Guest, Program, Refused};
@@ -109,6 +111,12 @@ impl Sandbox<Ready> {
         })
     }
 
+    /// The same, made ahead of its request: its time begins with the call.
+    pub fn ahead(mut self) -> Self {
+        self.clock = Clock::Stopped;
+        self
+    }
+
     /// The same, initialised: what the first request would have to do is done
     /// before it comes. Its time begins with the call.
     ///
@@ -150,19 +158,37 @@ impl Sandbox<Ready> {
         mut self,
         request: Request<Bytes>,
     ) -> (Result<Response<Bytes>, Failure>, Sandbox<Used>) {
+        self.begin();
+        let result = self.guest.handle(self.door, request).await;
+        let used = self.into_used(result.is_ok());
+        (result, used)
+    }
+
+    /// The one call, for a response that is taken as it comes: see
+    /// [`flow`](crate::flow).
+    pub(crate) async fn converse(
+        mut self,
+        request: Request<RequestBody>,
+        reply: Reply,
+    ) -> (Said, Sandbox<Used>) {
+        self.begin();
+        let said = self.guest.converse(self.door, request, reply).await;
+        let used = self.into_used(said.is_ok());
+        (said, used)
+    }
+
+    fn begin(&mut self) {
         if self.clock == Clock::Stopped {
             self.guest.store.data_mut().begin();
         }
-        let result = self.guest.handle(self.door, request).await;
-        let used = Sandbox {
-            answered: match result {
-                Ok(_) => Answered::Yes,
-                Err(_) => Answered::No,
-            },
+    }
+
+    fn into_used(self, answered: bool) -> Sandbox<Used> {
+        Sandbox {
+            answered: if answered { Answered::Yes } else { Answered::No },
             served: self.served.saturating_add(1),
             ..self.into_next()
-        };
-        (result, used)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::Request;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{
-    Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView,
+    Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView,
     WasiView,
 };
 use wasmtime_wasi_http::{
@@ -23,7 +23,9 @@ use crate::limits::MemoryLedger;
 /// The data of a store. One request's, and gone with it, unless a check keeps
 /// the instance on purpose.
 pub(crate) struct State {
-    wasi: WasiCtx,
+    /// Made when the guest first asks for any of it: many never do.
+    wasi: Option<WasiCtx>,
+    world: World,
     http: WasiHttpCtx,
     table: ResourceTable,
     egress: NoEgress,
@@ -37,33 +39,16 @@ pub(crate) struct State {
 impl State {
     /// A state whose invocation begins now.
     pub(crate) fn new(limits: &Limits, output: GuestOutput) -> Self {
-        Self::with(limits, output, WasiCtx::builder())
+        Self::with(limits, World::Moving(output))
     }
 
     /// The same in a world where every clock stands still and every draw comes
     /// out the same, so that each instance of a component starts alike.
     pub(crate) fn still(limits: &Limits) -> Self {
-        let chance = || Deterministic::new((0..=u8::MAX).collect());
-        let mut wasi = WasiCtx::builder();
-        wasi.wall_clock(StillClock)
-            .monotonic_clock(StillClock)
-            .secure_random(chance())
-            .insecure_random(chance())
-            .insecure_random_seed(0);
-        Self::with(limits, GuestOutput::Discard, wasi)
+        Self::with(limits, World::Still)
     }
 
-    fn with(limits: &Limits, output: GuestOutput, mut wasi: WasiCtxBuilder) -> Self {
-        wasi.allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            // The host allocates these bytes; the guest could not hold more.
-            .max_random_size(u64::try_from(limits.max_memory).unwrap_or(u64::MAX));
-        if output == GuestOutput::Log {
-            wasi.stdout(GuestLog::new(Channel::Stdout))
-                .stderr(GuestLog::new(Channel::Stderr));
-        }
-
+    fn with(limits: &Limits, world: World) -> Self {
         let mut http = WasiHttpCtx::new();
         // wasmtime counts what a header occupies in the host, which for short
         // headers is about twice what it has on the wire.
@@ -73,7 +58,8 @@ impl State {
         table.set_max_capacity(limits.max_handles);
 
         Self {
-            wasi: wasi.build(),
+            wasi: None,
+            world,
             http,
             table,
             egress: NoEgress,
@@ -103,7 +89,9 @@ impl State {
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
-            ctx: &mut self.wasi,
+            ctx: self
+                .wasi
+                .get_or_insert_with(|| self.world.context(&self.limits)),
             table: &mut self.table,
         }
     }
@@ -116,6 +104,42 @@ impl WasiHttpView for State {
             table: &mut self.table,
             hooks: &mut self.egress,
         }
+    }
+}
+
+/// What a guest finds around it.
+#[derive(Clone, Copy, Debug)]
+enum World {
+    /// Clocks that go and randomness that is.
+    Moving(GuestOutput),
+    /// Clocks that stand still, and draws that come out the same.
+    Still,
+}
+
+impl World {
+    fn context(self, limits: &Limits) -> WasiCtx {
+        let mut wasi = WasiCtx::builder();
+        wasi.allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            // The host allocates these bytes; the guest could not hold more.
+            .max_random_size(u64::try_from(limits.max_memory).unwrap_or(u64::MAX));
+        match self {
+            Self::Moving(GuestOutput::Discard) => {}
+            Self::Moving(GuestOutput::Log) => {
+                wasi.stdout(GuestLog::new(Channel::Stdout))
+                    .stderr(GuestLog::new(Channel::Stderr));
+            }
+            Self::Still => {
+                let chance = || Deterministic::new((0..=u8::MAX).collect());
+                wasi.wall_clock(StillClock)
+                    .monotonic_clock(StillClock)
+                    .secure_random(chance())
+                    .insecure_random(chance())
+                    .insecure_random_seed(0);
+            }
+        }
+        wasi.build()
     }
 }
 

@@ -177,11 +177,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         ..ServerConfig::default()
     };
 
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    if let Some(threads) = arguments.threads {
-        runtime.worker_threads(threads.get());
-    }
-    let runtime = runtime.enable_all().build()?;
+    // For accepting and signals: the server has its own threads for connections.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         // Before the first line is printed, so that whoever reads it may send
         // a signal at once.
@@ -190,7 +189,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             // One, to be told now and not by the first client if it cannot be.
             host.prepare(1).await?;
         }
-        let server = Server::bind(host.clone(), config).await?;
+        let server = Server::builder().config(config).bind(host.clone()).await?;
         let addr = server.local_addr();
         // Both lines at once: whoever reads only the first may close the pipe.
         print(&format!(

@@ -38,7 +38,8 @@ fn config() -> ServerConfig {
 async fn run(handler: &str, limits: Limits, config: ServerConfig) -> Running {
     let component = testing::handler(handler);
     let host = Host::builder().limits(limits).load_bytes(&component);
-    let server = Server::bind(host.expect("it loads"), config).await;
+    let server = Server::builder().config(config);
+    let server = server.bind(host.expect("it loads")).await;
     let server = server.expect("a free port");
     let addr = server.local_addr();
     let (stop, stopped) = oneshot::channel();
@@ -173,11 +174,11 @@ async fn slow_headers_are_cut_off_and_told_so() {
 
 #[tokio::test]
 async fn a_slow_body_is_cut_off_and_told_so() {
-    let config = ServerConfig {
-        header_timeout: Duration::from_millis(100),
-        ..config()
+    let limits = Limits {
+        body_idle: Duration::from_millis(100),
+        ..Limits::default()
     };
-    let server = run(testing::HELLO, Limits::default(), config).await;
+    let server = run(testing::HELLO, limits, config()).await;
     let request = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhe";
     let answer = exchange(server.addr, request).await;
     assert!(
@@ -292,7 +293,8 @@ async fn a_port_in_use_says_what_to_do() {
         addr: server.addr,
         ..config()
     };
-    let error = Server::bind(host.expect("it loads"), taken).await;
+    let error = Server::builder().config(taken);
+    let error = error.bind(host.expect("it loads")).await;
     let error = error.expect_err("it is taken");
     assert!(matches!(error, ServeError::InUse { .. }), "{error}");
     assert!(error.to_string().contains("choose another port"));

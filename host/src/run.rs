@@ -1,0 +1,125 @@
+//! A call into a guest as it is driven: at first where it was begun, and elsewhere
+//! if it turns out to be long.
+//!
+//! Most guests are done within microseconds, and the thread that has the connection
+//! is the best place for them: nothing is handed over and nothing waits. A guest that
+//! computes for longer than a tick of the clock would keep that thread from its other
+//! connections. It comes back to the host at every tick; when it does so for the
+//! first time, and has more to compute, it is moved to threads that are there for
+//! such, where the long ones take turns among themselves and the kernel shares the
+//! processors out between them and the short ones. A guest that waits for something
+//! stays where it is: it keeps nobody from anything.
+
+use std::panic;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::thread;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+use crate::call;
+use crate::flow::Said;
+use crate::host::Rest;
+
+/// What a call comes to.
+type Ended = (Said, Rest);
+
+/// The threads for guests that compute for long. There are none before the first of
+/// those.
+#[derive(Debug, Default)]
+pub(crate) struct Long(OnceLock<Option<Runtime>>);
+
+impl Long {
+    /// None where the system has no threads to give.
+    fn runtime(&self) -> Option<&Runtime> {
+        let runtime = self.0.get_or_init(|| {
+            let threads = thread::available_parallelism().map_or(1, usize::from);
+            Builder::new_multi_thread()
+                .worker_threads(threads)
+                .thread_name("lavandula-long")
+                .enable_all()
+                .build()
+                .ok()
+        });
+        runtime.as_ref()
+    }
+}
+
+impl Drop for Long {
+    fn drop(&mut self) {
+        // This may be dropped on a thread of any runtime, which must not wait.
+        if let Some(Some(runtime)) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A call that is driven by being polled.
+pub(crate) struct Run {
+    long: Arc<Long>,
+    at: At,
+}
+
+enum At {
+    /// The thread that polls this.
+    Home(Pin<Box<dyn Future<Output = Ended> + Send>>),
+    /// A thread for long ones.
+    Away(JoinHandle<Ended>),
+    /// On the way from one to the other.
+    Nowhere,
+}
+
+impl Run {
+    /// Of the call `run`.
+    pub(crate) fn new(long: Arc<Long>, run: impl Future<Output = Ended> + Send + 'static) -> Self {
+        Self {
+            long,
+            at: At::Home(Box::pin(run)),
+        }
+    }
+}
+
+impl Future for Run {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let this = &mut *self;
+        if let At::Home(run) = &mut this.at {
+            // What others did on this thread is not ours.
+            call::has_given_way();
+            let polled = run.as_mut().poll(cx);
+            if polled.is_ready() || !call::has_given_way() {
+                return polled;
+            }
+            let Some(long) = this.long.runtime() else {
+                return polled;
+            };
+            if let At::Home(run) = std::mem::replace(&mut this.at, At::Nowhere) {
+                this.at = At::Away(long.spawn(run));
+            }
+        }
+        let At::Away(task) = &mut this.at else {
+            return Poll::Pending;
+        };
+        match Pin::new(task).poll(cx) {
+            Poll::Ready(Ok(ended)) => Poll::Ready(ended),
+            Poll::Ready(Err(error)) => match error.try_into_panic() {
+                // As if it had stayed at home.
+                Ok(payload) => panic::resume_unwind(payload),
+                // Only this cancels it, or the end of the process.
+                Err(_) => Poll::Pending,
+            },
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let At::Away(task) = &self.at {
+            task.abort();
+        }
+    }
+}

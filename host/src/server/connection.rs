@@ -1,0 +1,197 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::net::TcpStream as StdTcpStream;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, Version, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::Shared;
+use crate::answer::{Aborted, ResponseBody};
+use crate::failure::Failure;
+use crate::host::Host;
+use crate::pace::{Busy, Pace, Paced, Protocol};
+
+/// hyper's smallest read buffer.
+const MIN_BUFFER: usize = 8 * 1024;
+
+/// How a client begins that speaks HTTP/2 without having asked. No method of HTTP/1
+/// begins like this.
+const PREFACE: &[u8; 4] = b"PRI ";
+
+/// Requests of one HTTP/2 connection that may be under way at a time.
+const MAX_STREAMS: u32 = 128;
+
+/// What a connection needs to know.
+pub(super) struct Connection {
+    host: Host,
+    shared: Arc<Shared>,
+}
+
+impl Connection {
+    pub(super) fn new(host: Host, shared: Arc<Shared>) -> Self {
+        Self { host, shared }
+    }
+
+    /// Serves it to its end.
+    pub(super) async fn serve(self, stream: StdTcpStream) {
+        let Ok(stream) = TcpStream::from_std(stream) else {
+            return;
+        };
+        let mut draining = self.shared.draining.subscribe();
+        let protocol = tokio::select! {
+            protocol = timeout(self.shared.config.keep_alive, protocol(&stream)) => protocol,
+            () = begun(&mut draining) => return,
+        };
+        let Ok(Ok(protocol)) = protocol else {
+            return;
+        };
+        let config = self.shared.config;
+        let headers = self.host.limits().max_header_bytes;
+        let pace = Pace::new(protocol);
+        let io = TokioIo::new(Paced::new(stream, pace.clone(), &config));
+        let service = service_fn(move |request| {
+            let busy = pace.busy();
+            let response = self.answer(request);
+            async move {
+                let response = response.await;
+                Ok::<_, Infallible>(response.map(|body| Held { body, _busy: busy }))
+            }
+        });
+
+        let result = match protocol {
+            Protocol::Http1 => {
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(config.keep_alive.saturating_add(config.header_timeout))
+                    // Between the limit and twice of it we answer ourselves, and say
+                    // which limit it was; beyond, hyper does, with a bare 431.
+                    .max_header_size(headers.saturating_mul(2).max(MIN_BUFFER))
+                    .max_buf_size(headers.saturating_mul(2).max(64 * MIN_BUFFER))
+                    .serve_connection(io, service);
+                let mut connection = pin!(connection);
+                tokio::select! {
+                    result = connection.as_mut() => result,
+                    () = begun(&mut draining) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                }
+            }
+            Protocol::Http2 => {
+                let connection = http2::Builder::new(TokioExecutor::new())
+                    .timer(TokioTimer::new())
+                    .max_concurrent_streams(MAX_STREAMS)
+                    .max_header_list_size(u32::try_from(headers).unwrap_or(u32::MAX))
+                    .serve_connection(io, service);
+                let mut connection = pin!(connection);
+                tokio::select! {
+                    result = connection.as_mut() => result,
+                    () = begun(&mut draining) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                }
+            }
+        };
+        if let Err(error) = result {
+            // Clients that go away or talk nonsense are everyday.
+            tracing::debug!(%error, "connection ended");
+        }
+    }
+
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<ResponseBody>> + Send + use<> {
+        let host = self.host.clone();
+        let draining = *self.shared.draining.borrow();
+        async move {
+            if draining {
+                return host.refuse(&request, &Failure::Draining);
+            }
+            if let Err(failure) = well_formed(&request) {
+                return host.refuse(&request, &failure);
+            }
+            host.respond(request).await
+        }
+    }
+}
+
+/// What the client speaks, as soon as it can be told.
+async fn protocol(stream: &TcpStream) -> std::io::Result<Protocol> {
+    let mut seen = [0; PREFACE.len()];
+    loop {
+        let length = stream.peek(&mut seen).await?;
+        if length == PREFACE.len() && seen == *PREFACE {
+            return Ok(Protocol::Http2);
+        }
+        if length == 0 || seen[..length] != PREFACE[..length] {
+            return Ok(Protocol::Http1);
+        }
+        // The same bytes again, until there are more; clients send them at once.
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+}
+
+/// A body, during which it is the host's turn.
+struct Held {
+    body: ResponseBody,
+    _busy: Busy,
+}
+
+impl Body for Held {
+    type Data = Bytes;
+    type Error = Aborted;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Ready when the server drains.
+async fn begun(draining: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone altogether.
+    let _ = draining.wait_for(|draining| *draining).await;
+}
+
+/// What HTTP asks of a request and hyper does not look at.
+fn well_formed(request: &Request<Incoming>) -> Result<(), Failure> {
+    if request.method() == Method::CONNECT {
+        return Err(Failure::Malformed("this is no proxy"));
+    }
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if request.version() == Version::HTTP_11 => {
+            Err(Failure::Malformed("it names no host"))
+        }
+        (Some(_), Some(_)) => Err(Failure::Malformed("it names more than one host")),
+        (Some(host), None) if host.to_str().is_err() => {
+            Err(Failure::Malformed("its host is not text"))
+        }
+        _ => Ok(()),
+    }
+}
+
