@@ -12,6 +12,7 @@ use http::{Method, Request, StatusCode};
 use tracing::Level;
 
 use crate::failure::Failure;
+use crate::figures::ArenaUse;
 use crate::limits::MemoryUse;
 use crate::metrics::Metrics;
 
@@ -24,6 +25,7 @@ pub(crate) struct Account {
     line: Option<(Method, String)>,
     received: usize,
     memory: MemoryUse,
+    arena: Option<ArenaUse>,
     state: State,
 }
 
@@ -47,6 +49,7 @@ impl Account {
             line,
             received: 0,
             memory: MemoryUse::default(),
+            arena: None,
             state: State::Open,
         }
     }
@@ -56,14 +59,15 @@ impl Account {
         self.received = bytes;
     }
 
-    /// What the memory of its instance did.
-    pub(crate) fn used(&mut self, memory: MemoryUse) {
+    /// What the memory of its instance did, and what it used of the arena.
+    pub(crate) fn used(&mut self, memory: MemoryUse, arena: Option<ArenaUse>) {
         self.memory = memory;
+        self.arena = arena;
     }
 
     /// The same, as it was told.
-    pub(crate) fn memory(&self) -> MemoryUse {
-        self.memory
+    pub(crate) fn uses(&self) -> (MemoryUse, Option<ArenaUse>) {
+        (self.memory, self.arena)
     }
 
     /// It was answered by the guest.

@@ -39,7 +39,9 @@ impl RequestBody {
     /// As `wasi:http` takes it.
     pub(crate) fn into_wasi(self) -> WasiBody {
         match self {
-            Self::Whole(bytes) => Full::new(bytes).map_err(|never| match never {}).boxed_unsync(),
+            Self::Whole(bytes) => Full::new(bytes)
+                .map_err(|never| match never {})
+                .boxed_unsync(),
             Self::Pieces(body) => body,
         }
     }

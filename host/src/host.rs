@@ -31,6 +31,7 @@ use crate::check::{self, CheckError, Plan, Report};
 use crate::config::{Isolation, Limits, Reuse};
 use crate::engine;
 use crate::failure::{BadResponse, Failure};
+use crate::figures::{ArenaUse, Disclose, Measure, disclose};
 use crate::flow::{Flow, Patience, Reply, Said, Told};
 use crate::limits::MemoryUse;
 use crate::metrics::Metrics;
@@ -97,6 +98,8 @@ struct Ground {
     buffers: Arc<Buffers>,
     metrics: Arc<Metrics>,
     long: Arc<Long>,
+    disclose: Disclose,
+    measure: Measure,
 }
 
 /// What became of one request.
@@ -109,6 +112,9 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// What the memory of the instance did.
     pub memory: MemoryUse,
+    /// What the request used of its arena, where [`HostBuilder::measure_arena`] asked
+    /// for it and the guest can tell.
+    pub arena: Option<ArenaUse>,
     /// The door by which the request entered.
     pub door: Door,
 }
@@ -120,6 +126,8 @@ pub(crate) struct Rest {
     used: Option<UsedInPlace>,
     /// What its memory did.
     pub(crate) memory: MemoryUse,
+    /// What the request used of the arena.
+    pub(crate) arena: Option<ArenaUse>,
 }
 
 /// A guest's answer, as the way of a request ends.
@@ -160,7 +168,7 @@ impl Host {
             Ok(Answer::Flowing(..)) => Err(BadResponse::Unfinished.into()),
             Err(failure) => Err(failure),
         };
-        let memory = account.memory();
+        let (memory, arena) = account.uses();
         let door = self.door();
         match result {
             Ok(response) => {
@@ -169,6 +177,7 @@ impl Host {
                     response,
                     failure: None,
                     memory,
+                    arena,
                     door,
                 }
             }
@@ -178,6 +187,7 @@ impl Host {
                     response: failure.response(),
                     failure: Some(failure),
                     memory,
+                    arena,
                     door,
                 }
             }
@@ -200,12 +210,16 @@ impl Host {
         let mut account = Account::begin(&self.loaded.ground.metrics, &request);
         let patience = Patience::UntilItWaits;
         match self.answer(request, patience, &mut account).await {
-            Ok(Answer::Whole(response, mut flow)) => {
+            Ok(Answer::Whole(mut response, mut flow)) => {
                 let (status, bytes) = (response.status(), response.body().len());
                 if flow.run().is_some() {
                     Flowing::new(self.clone(), flow, None, account, status).finish_later();
                 } else {
                     self.settle(&mut flow, &mut account).await;
+                    if self.loaded.ground.disclose == Disclose::Memory {
+                        let (memory, arena) = account.uses();
+                        disclose(response.headers_mut(), &memory, arena);
+                    }
                     account.answered(status, bytes);
                 }
                 response.map(ResponseBody::whole)
@@ -323,12 +337,7 @@ impl Host {
     }
 
     /// The guest's part of it.
-    async fn run(
-        &self,
-        request: Request<RequestBody>,
-        reply: Reply,
-        place: Place,
-    ) -> (Said, Rest) {
+    async fn run(&self, request: Request<RequestBody>, reply: Reply, place: Place) -> (Said, Rest) {
         let ready = match (self.stable.take(), self.loaded.ground.isolation) {
             (Some(sandbox), _) => Ok(sandbox),
             (None, Isolation::Instance) => self.fresh().await,
@@ -337,13 +346,25 @@ impl Host {
         let sandbox = match ready {
             Ok(sandbox) => sandbox,
             Err(Unready { failure, memory }) => {
-                return (Err(failure), Rest { used: None, memory });
+                let rest = Rest {
+                    used: None,
+                    memory,
+                    arena: None,
+                };
+                return (Err(failure), rest);
             }
         };
-        let (said, used) = sandbox.converse(request, reply).await;
-        let memory = used.memory();
-        let used = Some((used, place));
-        (said, Rest { used, memory })
+        let (said, mut used) = sandbox.converse(request, reply).await;
+        let arena = match self.loaded.ground.measure {
+            Measure::Arena => used.arena().await,
+            Measure::Memory => None,
+        };
+        let rest = Rest {
+            memory: used.memory(),
+            used: Some((used, place)),
+            arena,
+        };
+        (said, rest)
     }
 
     /// Puts what is left of a call in order, now or soon.
@@ -351,7 +372,7 @@ impl Host {
         let Some(rest) = flow.take_rest() else {
             return;
         };
-        account.used(rest.memory);
+        account.used(rest.memory, rest.arena);
         if let Some(used) = rest.used
             && let Some(used) = self.stable.leave(used)
         {
@@ -361,7 +382,7 @@ impl Host {
 
     /// The same where nobody can wait for it.
     pub(crate) fn settle_later(&self, rest: Rest, account: &mut Account) {
-        account.used(rest.memory);
+        account.used(rest.memory, rest.arena);
         if let Some(used) = rest.used
             && let Some(used) = self.stable.leave(used)
         {
@@ -382,13 +403,21 @@ impl Host {
         let Loaded {
             program, ground, ..
         } = &*self.loaded;
-        let sandbox = Sandbox::new(program, &ground.limits).await?;
+        let sandbox = match ground.measure {
+            Measure::Memory => Sandbox::for_one(program, &ground.limits).await?,
+            Measure::Arena => Sandbox::new(program, &ground.limits).await?,
+        };
         ground.metrics.created();
         Ok(sandbox)
     }
 
     async fn prepared(&self) -> Result<Sandbox<Ready>, Unready> {
-        self.fresh().await?.prepare().await
+        let Loaded {
+            program, ground, ..
+        } = &*self.loaded;
+        let sandbox = Sandbox::new(program, &ground.limits).await?;
+        ground.metrics.created();
+        sandbox.prepare().await
     }
 
     /// Rewinds an instance, and keeps it if that went well.
@@ -527,6 +556,8 @@ pub struct HostBuilder {
     limits: Limits,
     door: Option<Door>,
     isolation: Isolation,
+    disclose: Disclose,
+    measure: Measure,
 }
 
 impl HostBuilder {
@@ -578,6 +609,19 @@ impl HostBuilder {
         self
     }
 
+    /// What clients are told besides their responses.
+    pub fn disclose(mut self, disclose: Disclose) -> Self {
+        self.disclose = disclose;
+        self
+    }
+
+    /// Has the guest tell after each request what that used of the arena, for
+    /// [`Outcome::arena`] and the metrics. It takes a third of a microsecond.
+    pub fn measure_arena(mut self) -> Self {
+        self.measure = Measure::Arena;
+        self
+    }
+
     /// Compiles the component in the file at `path`.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Host, LoadError> {
         let path = path.as_ref();
@@ -599,6 +643,8 @@ impl HostBuilder {
             limits,
             door,
             isolation,
+            disclose,
+            measure,
         } = self;
         let engine = engine::production(&limits)?;
         let mut program = Program::new(&engine, &bytes)?.within(&limits)?;
@@ -613,6 +659,11 @@ impl HostBuilder {
             long: Arc::default(),
             limits,
             isolation,
+            disclose,
+            measure: match disclose {
+                Disclose::Memory => Measure::Arena,
+                Disclose::Nothing => measure,
+            },
         };
         Ok(Host {
             loaded: Arc::new(Loaded {

@@ -285,17 +285,23 @@ impl Program {
         self.invocation.is_some()
     }
 
-    /// A new instance, which has the store's whole life to itself.
+    /// A new instance, which has the store's whole life to itself, with the `exports`
+    /// that will be called.
     ///
     /// The state's deadline runs from here on: in guest code through the epoch,
     /// and in the host's through the timer that each call is wrapped in.
-    pub(crate) async fn instantiate(&self, state: State) -> Result<Guest, Refused> {
+    pub(crate) async fn instantiate(
+        &self,
+        state: State,
+        exports: Exports,
+    ) -> Result<Guest, Refused> {
         let mut store = Store::new(self.instance.engine(), state);
         let limits = *store.data().limits();
         store.limiter(|state| &mut state.ledger);
         store.set_hostcall_fuel(limits.hostcall_bytes());
         store.set_max_component_handles(limits.max_handles);
-        store.set_epoch_deadline(1);
+        // The next tick may come at once; the one after it is a whole tick away.
+        store.set_epoch_deadline(2);
         store.epoch_deadline_callback(|context| {
             if Instant::now() >= context.data().deadline {
                 Err(DeadlinePassed.into())
@@ -306,7 +312,7 @@ impl Program {
             }
         });
 
-        match self.load(&mut store).await {
+        match self.load(&mut store, exports).await {
             Ok((fast, wasi, invocation)) => {
                 store.data_mut().ledger.instantiated();
                 Ok(Guest {
@@ -326,16 +332,20 @@ impl Program {
     async fn load(
         &self,
         store: &mut Store<State>,
+        exports: Exports,
     ) -> Result<(Option<Fast>, Option<Proxy>, Option<Rewinding>), Failure> {
         let deadline = store.data().deadline;
         let instance = call::until(deadline, self.instance.instantiate_async(&mut *store)).await;
         let instance = instance.map_err(|why| call::explain(why, store.data(), Phase::Start))?;
 
-        let fast = self.fast.as_ref().map(|i| i.load(&mut *store, &instance));
-        let wasi = self.wasi.as_ref().map(|i| i.load(&mut *store, &instance));
-        let invocation = self
-            .invocation
-            .as_ref()
+        // Finding an export takes as long as a small call.
+        let fast = self.fast.as_ref().filter(|_| self.door == Door::Fast);
+        let fast = fast.map(|i| i.load(&mut *store, &instance));
+        let wasi = self.wasi.as_ref().filter(|_| self.door == Door::WasiHttp);
+        let wasi = wasi.map(|i| i.load(&mut *store, &instance));
+        let invocation = self.invocation.as_ref();
+        let invocation = invocation
+            .filter(|_| exports == Exports::All)
             .map(|i| i.load(&mut *store, &instance));
         Ok((
             fast.transpose().map_err(Failure::Instantiate)?,
@@ -343,6 +353,15 @@ impl Program {
             invocation.transpose().map_err(Failure::Instantiate)?,
         ))
     }
+}
+
+/// Which exports of an instance will be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exports {
+    /// That of the door.
+    Door,
+    /// That of the door and those of `lavandula:arena/invocation`.
+    All,
 }
 
 /// An instance that did not come to be.

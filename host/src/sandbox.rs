@@ -43,10 +43,11 @@ use thiserror::Error;
 use crate::body::RequestBody;
 use crate::config::{Limits, Reuse};
 use crate::failure::Failure;
+use crate::figures::ArenaUse;
 use crate::flow::{Reply, Said};
 use crate::guest_log::GuestOutput;
 use crate::limits::MemoryUse;
-use crate::program::{Door, Guest, Program, Refused};
+use crate::program::{Door, Exports, Guest, Program, Refused};
 use crate::state::State;
 
 /// A sandbox that was not called, or of whose call nothing is left.
@@ -98,8 +99,18 @@ impl Sandbox<Ready> {
     /// To be called, as everything that runs a guest, within a tokio runtime
     /// whose timer is enabled.
     pub async fn new(program: &Program, limits: &Limits) -> Result<Self, Unready> {
+        Self::with(program, limits, Exports::All).await
+    }
+
+    /// The same for one request and nothing else: it can be neither prepared nor
+    /// rewound.
+    pub(crate) async fn for_one(program: &Program, limits: &Limits) -> Result<Self, Unready> {
+        Self::with(program, limits, Exports::Door).await
+    }
+
+    async fn with(program: &Program, limits: &Limits, exports: Exports) -> Result<Self, Unready> {
         let state = State::new(limits, GuestOutput::Log);
-        let guest = program.instantiate(state).await?;
+        let guest = program.instantiate(state, exports).await?;
         Ok(Self {
             guest,
             door: program.door(),
@@ -185,7 +196,11 @@ impl Sandbox<Ready> {
 
     fn into_used(self, answered: bool) -> Sandbox<Used> {
         Sandbox {
-            answered: if answered { Answered::Yes } else { Answered::No },
+            answered: if answered {
+                Answered::Yes
+            } else {
+                Answered::No
+            },
             served: self.served.saturating_add(1),
             ..self.into_next()
         }
@@ -201,6 +216,16 @@ impl Sandbox<Used> {
     /// What its memory did in the call.
     pub fn memory(&self) -> MemoryUse {
         self.guest.memory_use()
+    }
+
+    /// What the call used of the arena, where the guest answered and can tell.
+    pub(crate) async fn arena(&mut self) -> Option<ArenaUse> {
+        if self.answered == Answered::No {
+            return None;
+        }
+        // A guest that fails at this has answered all the same.
+        let usage = self.guest.usage().await.ok().flatten();
+        usage.map(ArenaUse::from)
     }
 
     /// Makes it ready for another request: the guest puts its memory back, and the

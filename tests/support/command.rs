@@ -36,14 +36,28 @@ fn program() -> &'static Path {
             .ancestors()
             .nth(2)
             .expect("a test lies in PROFILE/deps");
+        let name = test.file_stem().and_then(OsStr::to_str);
+        let name = name.and_then(|name| name.rsplit_once('-'));
+        let name = name.expect("a test is called NAME-HASH").0.to_owned();
         let profile = match folder.file_name().and_then(OsStr::to_str) {
             Some("debug") => "dev",
             Some(profile) => profile,
             None => panic!("{} names no profile", folder.display()),
         };
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "-p", "lavandula-host"])
+            .args([
+                "build",
+                "--quiet",
+                "-p",
+                "lavandula",
+                "-p",
+                "lavandula-host",
+            ])
             .args(["--bin", "lavandula", "--profile", profile])
+            // This very test as well, which is there already: with it cargo chooses
+            // the features of dependencies as it did for the test, and does not
+            // compile wasmtime a second time.
+            .args(["--test", &name])
             // Also where this was given to `cargo test` and not set for it.
             .arg("--target-dir")
             .arg(folder.parent().expect("a profile lies in a target folder"))

@@ -15,7 +15,7 @@ use super::watch::Watch;
 use crate::config::{Isolation, Limits};
 use crate::failure::Failure;
 use crate::guest_log::GuestOutput;
-use crate::program::{Door, Guest, Program};
+use crate::program::{Door, Exports, Guest, Program};
 use crate::state::State;
 
 /// What is checked, and how.
@@ -89,7 +89,7 @@ impl Trial {
 
     async fn instantiate(&self) -> Result<Instance, Failure> {
         let state = State::new(&self.limits, GuestOutput::Discard);
-        let mut guest = self.program.instantiate(state).await?;
+        let mut guest = self.program.instantiate(state, Exports::All).await?;
         let sealed = self.seal(&mut guest).await?;
         let resources = guest.store.data_mut().resources();
         self.watch.follow(&mut guest);

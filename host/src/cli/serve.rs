@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lavandula_host::{Door, Host, HostBuilder, Isolation, Limits, Reuse, Server, ServerConfig};
+use lavandula_host::{
+    Disclose, Door, Host, HostBuilder, Isolation, Limits, Reuse, Server, ServerConfig,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::subject::Subject;
@@ -29,6 +31,13 @@ pub struct Arguments {
     /// Threads that serve. Default: one for each processor.
     #[arg(long, env = "LAVANDULA_THREADS")]
     threads: Option<NonZeroUsize>,
+    /// Tell with each response what its request used of memory, in the header
+    /// `x-lavandula-memory`. For development.
+    #[arg(long, env = "LAVANDULA_MEMORY_HEADER")]
+    memory_header: bool,
+    /// Instances that each thread makes ahead of their requests.
+    #[arg(long, env = "LAVANDULA_READY_INSTANCES", value_name = "N", default_value_t = ServerConfig::default().ready_instances)]
+    ready_instances: u32,
     #[command(flatten)]
     guest: GuestArguments,
     #[command(flatten)]
@@ -166,6 +175,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let isolation = Isolation::from(arguments.isolation);
     let host = arguments.guest.host(limits).isolation(isolation);
+    let host = host.disclose(if arguments.memory_header {
+        Disclose::Memory
+    } else {
+        Disclose::Nothing
+    });
     let host = host.load(&subject.component)?;
     let config = ServerConfig {
         addr: arguments.addr,
@@ -174,6 +188,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         max_connections: arguments.max_connections as usize,
         grace: arguments.shutdown_grace,
         threads: arguments.threads,
+        ready_instances: arguments.ready_instances,
         ..ServerConfig::default()
     };
 

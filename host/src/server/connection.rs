@@ -194,4 +194,3 @@ fn well_formed(request: &Request<Incoming>) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
-

@@ -132,7 +132,10 @@ async fn work(
     let drained = async { while connections.join_next().await.is_some() {} };
     if timeout(shared.config.grace, drained).await.is_err() {
         let cut = connections.len();
-        tracing::warn!(cut, "the grace is over; closing the connections that are left");
+        tracing::warn!(
+            cut,
+            "the grace is over; closing the connections that are left"
+        );
         connections.shutdown().await;
     }
     groom.abort();

@@ -15,7 +15,7 @@ use crate::call::DeadlinePassed;
 use crate::config::Limits;
 use crate::engine::{Restore, SLOT_BYTES};
 use crate::failure::Failure;
-use crate::program::{Door, Guest, Program};
+use crate::program::{Door, Exports, Guest, Program};
 use crate::state::State;
 
 /// Where instances come from and go to: one place, for one at a time.
@@ -38,7 +38,7 @@ pub(super) struct Pooled {
 
 impl Slot for Pooled {
     async fn instance(&mut self, state: State) -> Result<Guest, Failure> {
-        Ok(self.program.instantiate(state).await?)
+        Ok(self.program.instantiate(state, Exports::All).await?)
     }
 
     fn take_back(&mut self, guest: Guest) {
