@@ -11,6 +11,7 @@ use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
 };
 
+use crate::concurrency::Concurrency;
 use crate::config::Limits;
 use crate::epoch;
 use crate::program::LoadError;
@@ -26,6 +27,11 @@ const TABLES_PER_COMPONENT: u32 = 16;
 /// Core instances of one component: the guest itself, an adapter, and two shims
 /// for each module with imports.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 24;
+
+/// Stacks of one component whose guests can wait for several things at a time:
+/// one that runs, and one for each task that waits in the middle of its code.
+/// Most tasks leave no stack behind when they wait.
+const STACKS_PER_CONCURRENT_COMPONENT: u32 = 8;
 
 /// The largest linear memory that a slot can hold. Slots reserve address space,
 /// not memory, and 4 GiB is what makes bounds checks free; the limit on what a
@@ -138,15 +144,20 @@ fn has_swap(swaps: &str) -> bool {
 /// Where that cannot be had (a `ulimit -v`, a small virtual machine) instances
 /// are allocated on demand, which is slower by some tens of microseconds a
 /// request and otherwise the same.
-pub(crate) fn production(limits: &Limits) -> Result<Engine, LoadError> {
-    let pooled = Engine::new(&pooling(limits, Restore::production()));
+pub(crate) fn production(limits: &Limits, concurrency: Concurrency) -> Result<Engine, LoadError> {
+    // As many again for instances that wait while all that run belong to others.
+    let slots = Limits {
+        max_in_flight: limits.max_in_flight.saturating_mul(2),
+        ..*limits
+    };
+    let pooled = Engine::new(&pooling(&slots, Restore::production(), concurrency));
     let engine = pooled.or_else(|why| {
         let why = format!("{why:#}");
         tracing::warn!(
             why,
             "no address space for the instance pool; allocating on demand"
         );
-        Engine::new(&base())
+        Engine::new(&base(concurrency))
     });
     let engine = engine.map_err(LoadError::Engine)?;
     epoch::start(&engine).map_err(LoadError::Clock)?;
@@ -154,27 +165,29 @@ pub(crate) fn production(limits: &Limits) -> Result<Engine, LoadError> {
 }
 
 /// What every engine of this host has in common.
-fn base() -> Config {
+fn base(concurrency: Concurrency) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         .memory_init_cow(true)
         .cranelift_opt_level(OptLevel::Speed)
-        // Nothing here uses the component model's asynchronous calls, and
-        // without them a store is cheaper to make.
-        .concurrency_support(false);
+        // Without it a store is cheaper to make.
+        .concurrency_support(concurrency == Concurrency::On);
     config
 }
 
 /// An engine with a pool, whose slots are put back in the way of `restore`.
-pub(crate) fn pooling(limits: &Limits, restore: Restore) -> Config {
-    // As many again for instances that wait while all that run belong to others.
-    let slots = limits.max_in_flight.max(1).saturating_mul(2);
+pub(crate) fn pooling(limits: &Limits, restore: Restore, concurrency: Concurrency) -> Config {
+    let slots = limits.max_in_flight.max(1);
     let total = |per_component: u32| slots.saturating_mul(per_component);
+    let stacks = match concurrency {
+        Concurrency::Off => 1,
+        Concurrency::On => STACKS_PER_CONCURRENT_COMPONENT,
+    };
 
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
-        .total_stacks(slots)
+        .total_stacks(total(stacks))
         .total_core_instances(total(CORE_INSTANCES_PER_COMPONENT))
         .total_memories(total(MEMORIES_PER_COMPONENT))
         .total_tables(total(TABLES_PER_COMPONENT))
@@ -196,7 +209,7 @@ pub(crate) fn pooling(limits: &Limits, restore: Restore) -> Config {
             Find::Blind => Enabled::No,
         });
 
-    let mut config = base();
+    let mut config = base(concurrency);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
@@ -226,8 +239,11 @@ mod tests {
 
     #[test]
     fn the_pool_exists_and_has_a_slot_for_every_request_in_flight() {
-        let engine = production(&Limits::default()).expect("an engine");
-        assert!(engine.pooling_allocator_metrics().is_some());
+        for concurrency in [Concurrency::Off, Concurrency::On] {
+            let engine = production(&Limits::default(), concurrency).expect("an engine");
+            assert!(engine.pooling_allocator_metrics().is_some());
+            assert_eq!(Concurrency::of(&engine), concurrency);
+        }
     }
 
     #[test]
@@ -236,7 +252,7 @@ mod tests {
             max_in_flight: 1_000_000,
             ..Limits::default()
         };
-        let engine = production(&limits).expect("an engine all the same");
+        let engine = production(&limits, Concurrency::Off).expect("an engine all the same");
         assert!(engine.pooling_allocator_metrics().is_none());
     }
 }

@@ -22,7 +22,7 @@ use http::{Method, Response, response};
 use http_body::{Body, Frame};
 use tokio::sync::oneshot;
 use tokio::task::coop::unconstrained;
-use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
 use crate::body::{Pieces, SMALL};
 use crate::config::Limits;
@@ -68,8 +68,23 @@ pub(crate) struct Flow<R, T> {
     /// Likewise, once it is told in pieces.
     waiting: VecDeque<Frame<Bytes>>,
     taken: usize,
+    /// Whether the end of the body was seen.
+    over: bool,
     method: Method,
     limits: Limits,
+}
+
+/// A call that may be driven elsewhere than where it is polled.
+pub(crate) trait Elsewhere {
+    /// Whether it is. Then the guest may be gone before it is seen that it is, and
+    /// with it its end of the body, which looks like the end of the body.
+    fn is_elsewhere(&self) -> bool;
+}
+
+impl<F> Elsewhere for Pin<&mut F> {
+    fn is_elsewhere(&self) -> bool {
+        false
+    }
 }
 
 /// Whether anything has happened.
@@ -81,7 +96,7 @@ enum Progress {
 
 impl<R, T> Flow<R, T>
 where
-    R: Future<Output = (Said, T)> + Unpin,
+    R: Future<Output = (Said, T)> + Elsewhere + Unpin,
 {
     /// Of the call `run`, which answers by what it yields or through `reply`.
     pub(crate) fn new(
@@ -100,6 +115,7 @@ where
             pieces: Pieces::new(limits.max_response_body),
             waiting: VecDeque::new(),
             taken: 0,
+            over: false,
             method,
             limits: *limits,
         }
@@ -141,7 +157,7 @@ where
             while let Poll::Ready(frame) = self.poll_body(cx) {
                 progress = Progress::Some;
                 match frame {
-                    None => return Poll::Ready(self.whole().map(Told::Whole)),
+                    None => self.over = true,
                     Some(Err(bad)) => return Poll::Ready(Err(bad.into())),
                     Some(Ok(frame)) => match frame.into_data() {
                         // Counted already.
@@ -159,6 +175,9 @@ where
                 if patience == Patience::UntilItWaits && self.pieces.len() > SMALL {
                     return Poll::Ready(self.in_pieces());
                 }
+            }
+            if self.is_over() {
+                return Poll::Ready(self.whole().map(Told::Whole));
             }
             if progress == Progress::Some {
                 continue;
@@ -193,10 +212,11 @@ where
                 return Poll::Ready(Some(Err(failure)));
             }
             match self.poll_body(cx) {
-                Poll::Ready(frame) => {
-                    let frame = frame.map(|frame| frame.map_err(Failure::from));
-                    return Poll::Ready(frame);
+                Poll::Ready(Some(frame)) => {
+                    return Poll::Ready(Some(frame.map_err(Failure::from)));
                 }
+                Poll::Ready(None) => self.over = true,
+                Poll::Pending if self.is_over() => return Poll::Ready(None),
                 Poll::Pending if progress == Progress::Some => {}
                 Poll::Pending if self.run.is_none() && self.body.is_some() => {
                     self.body = None;
@@ -221,6 +241,11 @@ where
     /// Why the call failed, if it failed after the response was complete.
     pub(crate) fn take_failure(&mut self) -> Option<Failure> {
         self.said.take().and_then(Result::err)
+    }
+
+    /// Whether all of the body is there, for certain.
+    fn is_over(&self) -> bool {
+        self.over && !self.run.as_ref().is_some_and(Elsewhere::is_elsewhere)
     }
 
     fn poll_run(&mut self, cx: &mut Context<'_>) -> Progress {
@@ -273,9 +298,9 @@ where
                 self.body = None;
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(Err(_))) => {
+            Poll::Ready(Some(Err(error))) => {
                 self.body = None;
-                Poll::Ready(Some(Err(self.incomplete())))
+                Poll::Ready(Some(Err(self.incomplete(error))))
             }
             Poll::Ready(Some(Ok(frame))) => {
                 self.taken = self
@@ -321,17 +346,27 @@ where
         Ok(Told::Head(head))
     }
 
-    /// What an aborted body was: `wasi:http` aborts one whose length is not what it
-    /// was declared to be, and one that is dropped.
-    fn incomplete(&self) -> BadResponse {
+    /// What a body was that ended with an error.
+    fn incomplete(&self, error: WasiError) -> BadResponse {
         let headers = self.head.as_ref().map(|head| &head.headers);
         let declared = headers.and_then(declared_length);
-        match declared {
-            Some(declared) if declared.parse() != Ok(self.taken) => BadResponse::Length {
+        let wrong = declared.filter(|declared| declared.parse() != Ok(self.taken));
+        match (error, wrong) {
+            (WasiError::HttpResponseBodySize(Some(sent)), _) => BadResponse::Length {
+                declared: declared.unwrap_or_default().to_owned(),
+                sent: usize::try_from(sent).unwrap_or(usize::MAX),
+            },
+            // WASI 0.2 aborts a body whose length is not what it was declared to be.
+            (WasiError::HttpProtocolError, Some(declared)) => BadResponse::Length {
                 declared: declared.to_owned(),
                 sent: self.taken,
             },
-            _ => BadResponse::Unfinished,
+            // It also aborts one that is dropped.
+            (WasiError::HttpResponseIncomplete | WasiError::HttpProtocolError, _) => {
+                BadResponse::Unfinished
+            }
+            // What the guest gave as its reason, in the place of trailers.
+            (other, _) => BadResponse::ErrorCode(other.to_string()),
         }
     }
 }
@@ -345,7 +380,7 @@ fn declared_length(headers: &HeaderMap) -> Option<&str> {
 struct NextFrame<'a>(&'a mut WasiBody);
 
 impl Future for NextFrame<'_> {
-    type Output = Option<Result<Frame<Bytes>, wasmtime_wasi_http::Error>>;
+    type Output = Option<Result<Frame<Bytes>, WasiError>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut *self.0).poll_frame(cx)

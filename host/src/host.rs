@@ -28,6 +28,7 @@ use crate::account::Account;
 use crate::answer::{Flowing, ResponseBody};
 use crate::body::{BoxError, Buffered, Buffers, Incoming, Intake, RequestBody, Terms};
 use crate::check::{self, CheckError, Plan, Report};
+use crate::concurrency::Concurrency;
 use crate::config::{Isolation, Limits, Reuse};
 use crate::engine;
 use crate::failure::{BadResponse, Failure};
@@ -453,7 +454,7 @@ impl Host {
     /// [`Failure`] where an instance does not come to be, or cannot be rewound
     /// although it should: the component keeps no image of itself.
     pub async fn prepare(&self, instances: usize) -> Result<(), Failure> {
-        while self.stable.waiting() < instances {
+        while self.stable.lacks(instances) {
             let sandbox = self.prepared().await.map_err(|unready| unready.failure)?;
             if self.loaded.ground.isolation != Isolation::Instance && !sandbox.rewinds() {
                 return Err(Failure::Invocation {
@@ -461,12 +462,7 @@ impl Host {
                     why: Retirement::NoImage.to_string(),
                 });
             }
-            let before = self.stable.waiting();
             self.stable.put(sandbox);
-            if self.stable.waiting() == before {
-                // There is no room for more.
-                break;
-            }
         }
         Ok(())
     }
@@ -493,9 +489,7 @@ impl Host {
                 while let Some(used) = self.stable.next_used() {
                     self.tidy(used).await;
                 }
-                if self.loaded.ground.isolation == Isolation::Instance
-                    && self.stable.waiting() < ahead
-                {
+                if self.isolation() == Isolation::Instance && self.stable.lacks(ahead) {
                     again = self.breed().await;
                 }
             }
@@ -646,7 +640,7 @@ impl HostBuilder {
             disclose,
             measure,
         } = self;
-        let engine = engine::production(&limits)?;
+        let engine = engine::production(&limits, Concurrency::needed_by(&bytes))?;
         let mut program = Program::new(&engine, &bytes)?.within(&limits)?;
         if let Some(door) = door {
             program = program.with_door(door)?;

@@ -3,6 +3,8 @@
 //!
 //! How long a call may take, and what its errors mean, is in `call.rs`.
 
+mod service;
+
 use std::future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -65,6 +67,10 @@ impl Guest {
         match door {
             Door::Fast => self.handle_fast(request).await.map(Some),
             Door::WasiHttp => self.handle_wasi(request, reply).await.map(|()| None),
+            Door::Service => {
+                let request = named(request).map(RequestBody::into_wasi);
+                self.handle_service(request, reply).await.map(|()| None)
+            }
         }
     }
 

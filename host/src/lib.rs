@@ -41,6 +41,7 @@ mod answer;
 mod body;
 mod border;
 mod call;
+mod concurrency;
 mod config;
 mod engine;
 mod epoch;

@@ -12,19 +12,23 @@ use wasmtime::component::types::Component as ComponentType;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
+use wasmtime_wasi_http::p3::bindings::{Service, ServiceIndices};
 
 use crate::bindings::handler::{Fast, FastIndices};
 use crate::bindings::invocation::{Rewinding, RewindingIndices};
 use crate::call::{self, DeadlinePassed, Phase};
+use crate::concurrency::Concurrency;
 use crate::config::Limits;
 use crate::failure::Failure;
 use crate::limits::MemoryUse;
 use crate::state::State;
 
 /// The exports that a request can come in by, as they are looked up. A version
-/// that is compatible is found as well: any 0.1.x, any 0.2.x.
+/// that is compatible is found as well: any 0.1.x, any 0.2.x, any
+/// 0.3.x.
 const FAST: &str = "lavandula:arena/handler@0.1.0";
 const WASI_HTTP: &str = "wasi:http/incoming-handler@0.2.0";
+const SERVICE: &str = "wasi:http/handler@0.3.0";
 const INVOCATION: &str = "lavandula:arena/invocation@0.1.0";
 
 /// Bytes of a wasm page.
@@ -38,13 +42,20 @@ pub enum Door {
     /// `wasi:http/incoming-handler`, any 0.2.x: what every `wasi:http`
     /// component has.
     WasiHttp,
+    /// `wasi:http/handler`, any 0.3.x: an asynchronous call, with bodies that
+    /// are streams.
+    Service,
 }
 
 impl Door {
+    /// Every door, the preferred one first.
+    const ALL: [Self; 3] = [Self::Fast, Self::WasiHttp, Self::Service];
+
     fn export(self) -> &'static str {
         match self {
             Self::Fast => FAST,
             Self::WasiHttp => WASI_HTTP,
+            Self::Service => SERVICE,
         }
     }
 }
@@ -54,6 +65,7 @@ impl fmt::Display for Door {
         f.write_str(match self {
             Self::Fast => "fast",
             Self::WasiHttp => "wasi-http",
+            Self::Service => "wasi-http-0.3",
         })
     }
 }
@@ -62,7 +74,7 @@ impl FromStr for Door {
     type Err = UnknownDoor;
 
     fn from_str(name: &str) -> Result<Self, UnknownDoor> {
-        [Self::Fast, Self::WasiHttp]
+        Self::ALL
             .into_iter()
             .find(|door| door.to_string() == name)
             .ok_or(UnknownDoor)
@@ -71,7 +83,7 @@ impl FromStr for Door {
 
 /// A name that is no door's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a door is `fast` or `wasi-http`")]
+#[error("a door is `fast`, `wasi-http` or `wasi-http-0.3`")]
 pub struct UnknownDoor;
 
 /// Why a component cannot be served.
@@ -108,7 +120,7 @@ pub enum LoadError {
     /// The component needs something that this host does not offer.
     #[error(
         "the component imports `{name}`, which this host does not offer; it offers WASI 0.2 \
-         and `wasi:http`, so build the component without it or compose it with one that has it"
+         and 0.3 with `wasi:http`, so build the component without it or compose it with one that has it"
     )]
     MissingImport {
         /// The import.
@@ -120,7 +132,8 @@ pub enum LoadError {
     /// The component has no export that takes a request.
     #[error(
         "the component exports no request handler but {exports}; export \
-         `lavandula:arena/handler` or `wasi:http/incoming-handler` (in Rust: `lavandula::export!`)"
+         `lavandula:arena/handler` or `wasi:http/incoming-handler` (in Rust: `lavandula::export!`), \
+         or `wasi:http/handler` of WASI 0.3"
     )]
     NoDoor {
         /// What it exports instead.
@@ -169,6 +182,7 @@ pub struct Program {
     door: Door,
     fast: Option<FastIndices>,
     wasi: Option<ProxyIndices>,
+    service: Option<ServiceIndices>,
     invocation: Option<RewindingIndices>,
 }
 
@@ -182,8 +196,10 @@ impl fmt::Debug for Program {
 }
 
 impl Program {
-    /// Compiles and links a component. Where it has both doors, the fast one is
-    /// used.
+    /// Compiles and links a component. Where it has several doors, the fast one
+    /// comes before `wasi:http` 0.2, and that before 0.3.
+    ///
+    /// WASI 0.3 takes an engine with `concurrency_support`.
     ///
     /// Deadlines are only as good as the engine: guest code is interrupted by
     /// its epoch, which `HostBuilder::load` sets up and keeps moving.
@@ -220,6 +236,7 @@ impl Program {
             door,
             fast: indices(has(FAST), || FastIndices::new(&instance))?,
             wasi: indices(has(WASI_HTTP), || ProxyIndices::new(&instance))?,
+            service: indices(has(SERVICE), || ServiceIndices::new(&instance))?,
             invocation: indices(has(INVOCATION), || RewindingIndices::new(&instance))?,
             instance,
         })
@@ -243,6 +260,7 @@ impl Program {
         let present = match door {
             Door::Fast => self.fast.is_some(),
             Door::WasiHttp => self.wasi.is_some(),
+            Door::Service => self.service.is_some(),
         };
         if !present {
             let export = door.export();
@@ -312,46 +330,47 @@ impl Program {
             }
         });
 
-        match self.load(&mut store, exports).await {
-            Ok((fast, wasi, invocation)) => {
-                store.data_mut().ledger.instantiated();
-                Ok(Guest {
-                    store,
-                    fast,
-                    wasi,
-                    invocation,
-                })
+        let mut guest = Guest {
+            store,
+            fast: None,
+            wasi: None,
+            service: None,
+            invocation: None,
+        };
+        match self.load(&mut guest, exports).await {
+            Ok(()) => {
+                guest.store.data_mut().ledger.instantiated();
+                Ok(guest)
             }
             Err(failure) => Err(Refused {
                 failure,
-                memory: store.data().ledger.memory_use(),
+                memory: guest.memory_use(),
             }),
         }
     }
 
-    async fn load(
-        &self,
-        store: &mut Store<State>,
-        exports: Exports,
-    ) -> Result<(Option<Fast>, Option<Proxy>, Option<Rewinding>), Failure> {
+    /// Puts an instance into the guest's store, and its exports beside it.
+    async fn load(&self, guest: &mut Guest, exports: Exports) -> Result<(), Failure> {
+        let store = &mut guest.store;
         let deadline = store.data().deadline;
         let instance = call::until(deadline, self.instance.instantiate_async(&mut *store)).await;
         let instance = instance.map_err(|why| call::explain(why, store.data(), Phase::Start))?;
 
-        // Finding an export takes as long as a small call.
-        let fast = self.fast.as_ref().filter(|_| self.door == Door::Fast);
-        let fast = fast.map(|i| i.load(&mut *store, &instance));
-        let wasi = self.wasi.as_ref().filter(|_| self.door == Door::WasiHttp);
-        let wasi = wasi.map(|i| i.load(&mut *store, &instance));
-        let invocation = self.invocation.as_ref();
-        let invocation = invocation
-            .filter(|_| exports == Exports::All)
-            .map(|i| i.load(&mut *store, &instance));
-        Ok((
-            fast.transpose().map_err(Failure::Instantiate)?,
-            wasi.transpose().map_err(Failure::Instantiate)?,
-            invocation.transpose().map_err(Failure::Instantiate)?,
-        ))
+        // Those alone that will be called: finding one takes as long as a small call.
+        macro_rules! load {
+            ($($name:ident if $called:expr),* $(,)?) => {$(
+                let indices = self.$name.as_ref().filter(|_| $called);
+                let found = indices.map(|i| i.load(&mut *store, &instance));
+                guest.$name = found.transpose().map_err(Failure::Instantiate)?;
+            )*};
+        }
+        load!(
+            fast if self.door == Door::Fast,
+            wasi if self.door == Door::WasiHttp,
+            service if self.door == Door::Service,
+            invocation if exports == Exports::All,
+        );
+        Ok(())
     }
 }
 
@@ -385,6 +404,7 @@ pub(crate) struct Guest {
     pub(crate) store: Store<State>,
     pub(crate) fast: Option<Fast>,
     pub(crate) wasi: Option<Proxy>,
+    pub(crate) service: Option<Service>,
     pub(crate) invocation: Option<Rewinding>,
 }
 
@@ -394,7 +414,7 @@ fn exports_it(component: &Component, export: &str) -> bool {
 
 /// The doors that a component has, the preferred one first.
 pub(crate) fn doors(component: &Component) -> Vec<Door> {
-    let mut doors = vec![Door::Fast, Door::WasiHttp];
+    let mut doors = Door::ALL.to_vec();
     doors.retain(|door| exports_it(component, door.export()));
     doors
 }
@@ -420,6 +440,11 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    // A component of WASI 0.3 may well import 0.2 too: its standard library does.
+    if Concurrency::of(engine) == Concurrency::On {
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    }
     Ok(linker)
 }
 

@@ -20,7 +20,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::call;
-use crate::flow::Said;
+use crate::flow::{Elsewhere, Said};
 use crate::host::Rest;
 
 /// What a call comes to.
@@ -78,6 +78,12 @@ impl Run {
             long,
             at: At::Home(Box::pin(run)),
         }
+    }
+}
+
+impl Elsewhere for Run {
+    fn is_elsewhere(&self) -> bool {
+        matches!(self.at, At::Away(_))
     }
 }
 

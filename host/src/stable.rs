@@ -75,6 +75,11 @@ impl Stable {
         self.ready().len()
     }
 
+    /// Whether fewer than `wanted` wait, and there is room for more.
+    pub(crate) fn lacks(&self, wanted: usize) -> bool {
+        self.waiting() < wanted.min(self.room)
+    }
+
     /// Has one wait, where there is room.
     pub(crate) fn put(&self, sandbox: Sandbox<Ready>) {
         let mut ready = self.ready();

@@ -234,6 +234,7 @@ impl Running {
         match question.door {
             Door::Fast => self.handle_fast(question).await,
             Door::WasiHttp => self.handle_wasi(question).await,
+            Door::Service => panic!("no guest that is asked here has this door"),
         }
     }
 

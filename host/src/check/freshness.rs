@@ -36,6 +36,7 @@ use self::slot::{End, Interruption, Pooled, Slot, Stop, call_until, contents, lo
 use super::report::Evidence;
 use super::traffic::{MARKER, PLACEHOLDER, Sent, Shape, Traffic};
 use super::{CheckError, Generated, Plan};
+use crate::concurrency::Concurrency;
 use crate::config::Limits;
 use crate::engine::{self, Restore};
 use crate::epoch;
@@ -91,9 +92,10 @@ pub(super) async fn run(
 /// The pools of one slot, one for every way of putting a slot back, as many as
 /// there is address space for. The component is compiled once.
 fn pools(bytes: &[u8], door: Door, limits: &Limits) -> Result<Vec<Pooled>, LoadError> {
+    let concurrency = Concurrency::needed_by(bytes);
     let mut slots: Vec<Pooled> = Vec::new();
     for restore in Restore::all() {
-        let mut config = engine::pooling(limits, restore);
+        let mut config = engine::pooling(limits, restore, concurrency);
         config.coredump_on_trap(true);
         let Ok(engine) = Engine::new(&config) else {
             break;

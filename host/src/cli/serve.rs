@@ -134,7 +134,11 @@ pub struct GuestArguments {
     #[arg(long, env = "LAVANDULA_TIMEOUT", value_name = "TIME", value_parser = units::duration, default_value = "10s")]
     timeout: Duration,
     /// Enter the component by this door. Default: the fast one where it has it.
-    #[arg(long, env = "LAVANDULA_DOOR", value_name = "fast|wasi-http")]
+    #[arg(
+        long,
+        env = "LAVANDULA_DOOR",
+        value_name = "fast|wasi-http|wasi-http-0.3"
+    )]
     door: Option<Door>,
 }
 
