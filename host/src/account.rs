@@ -1,12 +1,12 @@
-//! What is told of one request, when it is over: one event in the log, and the
-//! figures for the metrics.
+//! What is told of one request, when it is over: one event in the log, a span where
+//! traces are exported, and the figures for the metrics.
 //!
 //! An account that is dropped before anybody has said how the request ended is that
 //! of a client that went away.
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{Method, Request, StatusCode};
 use tracing::Level;
@@ -14,18 +14,33 @@ use tracing::Level;
 use crate::failure::Failure;
 use crate::figures::ArenaUse;
 use crate::limits::MemoryUse;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Told};
+use crate::trace::{self, RequestTrace, TraceContext};
+
+/// What running the guest came to, as far as it came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ran {
+    /// How long its instance took to be made, if it was made for it.
+    pub(crate) instantiate: Option<Duration>,
+    /// How long the guest ran.
+    pub(crate) guest: Option<Duration>,
+    /// What the memory of its instance did.
+    pub(crate) memory: MemoryUse,
+    /// What it used of the arena, where that is measured and the guest can tell.
+    pub(crate) arena: Option<ArenaUse>,
+}
 
 /// The account of one request.
 #[derive(Debug)]
 pub(crate) struct Account {
     metrics: Arc<Metrics>,
+    trace: RequestTrace,
     began: Instant,
     /// Method and path, where the log wants to have them.
     line: Option<(Method, String)>,
+    queue_wait: Option<Duration>,
     received: usize,
-    memory: MemoryUse,
-    arena: Option<ArenaUse>,
+    ran: Ran,
     state: State,
 }
 
@@ -38,20 +53,31 @@ enum State {
 impl Account {
     /// Of a request that begins now.
     pub(crate) fn begin<B>(metrics: &Arc<Metrics>, request: &Request<B>) -> Self {
-        let line = tracing::enabled!(Level::INFO).then(|| {
+        let line = tracing::enabled!(target: trace::REQUESTS, Level::INFO).then(|| {
             // Without the query, which is where people put secrets.
             let path = request.uri().path().to_owned();
             (request.method().clone(), path)
         });
         Self {
             metrics: metrics.clone(),
+            trace: RequestTrace::begin(request),
             began: Instant::now(),
             line,
+            queue_wait: None,
             received: 0,
-            memory: MemoryUse::default(),
-            arena: None,
+            ran: Ran::default(),
             state: State::Open,
         }
+    }
+
+    /// What the request is known by.
+    pub(crate) fn trace(&self) -> &TraceContext {
+        self.trace.context()
+    }
+
+    /// It has its place, and has waited for it so long.
+    pub(crate) fn placed(&mut self, waited: Duration) {
+        self.queue_wait = Some(waited);
     }
 
     /// Bytes of body that have arrived.
@@ -59,50 +85,77 @@ impl Account {
         self.received = bytes;
     }
 
-    /// What the memory of its instance did, and what it used of the arena.
-    pub(crate) fn used(&mut self, memory: MemoryUse, arena: Option<ArenaUse>) {
-        self.memory = memory;
-        self.arena = arena;
+    /// What running its guest came to.
+    pub(crate) fn ran(&mut self, ran: Ran) {
+        self.ran = ran;
     }
 
-    /// The same, as it was told.
+    /// What it used.
     pub(crate) fn uses(&self) -> (MemoryUse, Option<ArenaUse>) {
-        (self.memory, self.arena)
+        (self.ran.memory, self.ran.arena)
     }
 
-    /// It was answered by the guest.
-    pub(crate) fn answered(&mut self, status: StatusCode, _bytes: usize) {
-        self.close(status, None);
+    /// It was answered by the guest, with so many bytes of body.
+    pub(crate) fn answered(&mut self, status: StatusCode, sent: usize) {
+        self.close(status, sent, None);
     }
 
     /// It failed.
     pub(crate) fn failed(&mut self, failure: &Failure) {
-        self.close(failure.status(), Some(failure));
+        self.close(failure.status(), 0, Some(failure));
     }
 
-    /// It failed after its head was told, with that status.
-    pub(crate) fn cut_off(&mut self, status: StatusCode, failure: &Failure) {
-        self.close(status, Some(failure));
+    /// It failed after its head was told, with that status, and so many bytes.
+    pub(crate) fn cut_off(&mut self, status: StatusCode, sent: usize, failure: &Failure) {
+        self.close(status, sent, Some(failure));
     }
 
-    fn close(&mut self, status: StatusCode, failure: Option<&Failure>) {
+    fn close(&mut self, status: StatusCode, sent: usize, failure: Option<&Failure>) {
         if self.state == State::Closed {
             return;
         }
         self.state = State::Closed;
-        self.metrics.request(failure);
+        let status = status.as_u16();
+        let duration = self.began.elapsed();
+        self.metrics.shard().request(&Told {
+            status,
+            failure,
+            duration,
+            queue_wait: self.queue_wait,
+            instantiate: self.ran.instantiate,
+            guest: self.ran.guest,
+            memory: self.ran.memory,
+            arena: self.ran.arena,
+            request_body: self.received as u64,
+            response_body: sent as u64,
+        });
+        self.trace.end(status, failure);
+        self.log(status, duration, failure);
+    }
+
+    fn log(&self, status: u16, duration: Duration, failure: Option<&Failure>) {
+        let trace_id = self.trace.context();
+        let span_id = trace_id.span_id();
         let label = failure.map_or("ok", Failure::label);
         if let Some((method, path)) = &self.line {
-            let micros = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-            let status = status.as_u16();
-            let peak = self.memory.peak;
-            tracing::info!(%method, path, status, outcome = label, micros, memory_peak = peak, "request");
+            let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+            let peak = self.ran.memory.peak;
+            tracing::info!(
+                target: trace::REQUESTS,
+                %method, path, status, outcome = label, micros, memory_peak = peak,
+                %trace_id, %span_id,
+                "request"
+            );
         }
         if let Some(failure) = failure
             && failure.status().is_server_error()
         {
             let cause = failure.source().map(|cause| format!("{cause:?}"));
-            tracing::warn!(outcome = label, cause, "{failure}");
+            tracing::warn!(
+                target: trace::REQUESTS,
+                outcome = label, cause, %trace_id, %span_id,
+                "{failure}"
+            );
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::header::CONTENT_LENGTH;
+use http::{Method, StatusCode, response};
 use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
 
@@ -14,7 +15,7 @@ use crate::account::Account;
 use crate::body::Intake;
 use crate::flow::Flow;
 use crate::host::{Host, Rest};
-use crate::run::Run;
+use crate::run::{Awaited, Run};
 
 /// The body of a response of [`Host::respond`].
 ///
@@ -55,6 +56,14 @@ impl ResponseBody {
 
     pub(crate) fn flowing(flowing: Flowing) -> Self {
         Self(Kind::Flowing(Box::new(flowing)))
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if let Kind::Flowing(flowing) = std::mem::replace(&mut self.0, Kind::Over) {
+            flowing.leave();
+        }
     }
 }
 
@@ -117,6 +126,10 @@ pub(crate) struct Flowing {
     account: Account,
     status: StatusCode,
     sent: usize,
+    /// How much there is to be sent, where that is known: whoever sends it does not
+    /// ask for more then.
+    length: Option<usize>,
+    awaited: Awaited,
 }
 
 impl Flowing {
@@ -134,7 +147,40 @@ impl Flowing {
             account,
             status,
             sent: 0,
+            length: None,
+            awaited: Awaited::default(),
         }
+    }
+
+    /// The same, which says so when nobody waits for the rest any more.
+    pub(crate) fn awaited(mut self, awaited: Awaited) -> Self {
+        self.awaited = awaited;
+        self
+    }
+
+    /// The same as the answer to a request of `method` with this head, which may say
+    /// how much there is to come.
+    pub(crate) fn of_length(mut self, method: &Method, head: &response::Parts) -> Self {
+        let bodiless = *method == Method::HEAD
+            || matches!(
+                head.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            );
+        let declared = || {
+            head.headers
+                .get(CONTENT_LENGTH)?
+                .to_str()
+                .ok()?
+                .parse()
+                .ok()
+        };
+        self.length = if bodiless { Some(0) } else { declared() };
+        self
+    }
+
+    /// Whether all of it was sent, as far as whoever sends it can tell.
+    fn is_sent(&self) -> bool {
+        self.length.is_some_and(|length| self.sent >= length)
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
@@ -152,13 +198,29 @@ impl Flowing {
             }
             Some(Err(failure)) => {
                 self.settle();
-                self.account.cut_off(self.status, &failure);
+                self.account.cut_off(self.status, self.sent, &failure);
                 Some(Err(Aborted {
                     label: failure.label(),
                 }))
             }
             None => None,
         })
+    }
+
+    /// Nobody asks for more of it.
+    fn leave(mut self) {
+        if self.is_sent() {
+            self.finish_later();
+            return;
+        }
+        // If there will be no more, it is not the client that has left.
+        let mut context = Context::from_waker(Waker::noop());
+        if self.flow.poll_end(&mut context).is_ready()
+            && let Some(failure) = self.flow.take_failure()
+        {
+            self.settle();
+            self.account.cut_off(self.status, self.sent, &failure);
+        }
     }
 
     fn settle(&mut self) {
@@ -169,6 +231,7 @@ impl Flowing {
 
     /// Lets the guest come to its end, whose response is complete.
     pub(crate) fn finish_later(mut self) {
+        self.awaited.over();
         if self.flow.run().is_none() {
             self.finish();
             return;

@@ -6,6 +6,7 @@
 //! of its request there never has to wait.
 
 use std::error::Error as StdError;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -151,9 +152,12 @@ impl Drop for Buffered {
     }
 }
 
-/// A body that ends itself where the client breaks the terms.
+/// A body that ends itself where the client breaks the terms, and comes in pieces that
+/// are worth it: what has arrived by the time that somebody asks is one piece.
 pub(crate) struct Incoming<B> {
     body: B,
+    /// What came after the last piece and was no part of it.
+    next: Option<Polled>,
     left: usize,
     terms: Terms,
     /// Set while the client pauses.
@@ -176,6 +180,7 @@ where
         }
         Ok(Self {
             body,
+            next: None,
             left: terms.limit,
             terms,
             timer: None,
@@ -234,29 +239,29 @@ where
     }
 }
 
-impl<B> Body for Incoming<B>
+/// What a body answers when it is ready.
+type Polled = Option<Result<Frame<Bytes>, WasiError>>;
+
+impl<B> Incoming<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<BoxError>,
 {
-    type Data = Bytes;
-    type Error = WasiError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
-        let this = &mut *self;
-        match Pin::new(&mut this.body).poll_frame(cx) {
+    /// The next frame as it comes.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Polled> {
+        if let Some(next) = self.next.take() {
+            return Poll::Ready(next);
+        }
+        match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                this.timer = None;
+                self.timer = None;
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                match this.left.checked_sub(bytes) {
+                match self.left.checked_sub(bytes) {
                     Some(left) => {
-                        this.left = left;
+                        self.left = left;
                         Poll::Ready(Some(Ok(frame)))
                     }
-                    None => Poll::Ready(Some(Err(this.end(Broken::TooLarge)))),
+                    None => Poll::Ready(Some(Err(self.end(Broken::TooLarge)))),
                 }
             }
             Poll::Ready(Some(Err(error))) => {
@@ -265,9 +270,63 @@ where
                 } else {
                     Broken::Malformed
                 };
-                Poll::Ready(Some(Err(this.end(broken))))
+                Poll::Ready(Some(Err(self.end(broken))))
             }
             Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// `first`, and what is there already besides.
+    fn join(&mut self, first: Bytes, cx: &mut Context<'_>) -> Bytes {
+        let mut joined = BytesMut::new();
+        while first.len().max(joined.len()) < SMALL
+            && let Poll::Ready(next) = self.poll_next(cx)
+        {
+            let more = match next {
+                Some(Ok(frame)) => frame.into_data(),
+                end => {
+                    self.next = Some(end);
+                    break;
+                }
+            };
+            match more {
+                Ok(more) => {
+                    if joined.is_empty() {
+                        joined.extend_from_slice(&first);
+                    }
+                    joined.extend_from_slice(&more);
+                }
+                Err(trailers) => {
+                    self.next = Some(Some(Ok(trailers)));
+                    break;
+                }
+            }
+        }
+        if joined.is_empty() {
+            first
+        } else {
+            joined.freeze()
+        }
+    }
+}
+
+impl<B> Body for Incoming<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = WasiError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Polled> {
+        let this = &mut *self;
+        match this.poll_next(cx) {
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_data() {
+                Ok(data) => Frame::data(this.join(data, cx)),
+                Err(trailers) => trailers,
+            }))),
+            Poll::Ready(end) => Poll::Ready(end),
             Poll::Pending => {
                 let pause = this.terms.pause;
                 let timer = this
@@ -282,7 +341,7 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.next.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -296,6 +355,18 @@ fn is_gone(error: &(dyn StdError + 'static)) -> bool {
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<hyper::Error>()
             && (error.is_incomplete_message() || error.is_canceled() || error.is_closed())
+        {
+            return true;
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::NotConnected
+            )
         {
             return true;
         }

@@ -11,11 +11,14 @@ use cargo_metadata::{Metadata, MetadataCommand, Package};
 use serde::Deserialize;
 
 use crate::symbols::{self, Symbols};
-use crate::{border, program};
+use crate::{border, program, whole_file};
 
 mod compile;
+mod sources;
 
 use compile::{Compilation, Compiled};
+
+pub use sources::{Depth, Sources};
 
 /// Shadow stack of a built handler, in bytes: one page. Small, because a rewind
 /// clears it; a handler that recurses deeply asks for more.
@@ -432,19 +435,9 @@ fn componentize(package: &Package, module: Vec<u8>) -> Result<Vec<u8>, BuildErro
     })
 }
 
-/// Writes beside the file and renames, so that nobody sees half of it.
+/// Writes a file of which nobody sees half.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
-    let write = || {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let beside = path.with_extension(format!("wasm.{}", std::process::id()));
-        std::fs::write(&beside, bytes)?;
-        std::fs::rename(&beside, path).inspect_err(|_| {
-            let _ = std::fs::remove_file(&beside);
-        })
-    };
-    write().map_err(|error| BuildError::Write {
+    whole_file::write(path, bytes).map_err(|error| BuildError::Write {
         path: path.to_owned(),
         error,
     })

@@ -11,6 +11,7 @@ use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
 };
 
+use crate::ahead::Machine;
 use crate::concurrency::Concurrency;
 use crate::config::Limits;
 use crate::epoch;
@@ -164,7 +165,24 @@ pub(crate) fn production(limits: &Limits, concurrency: Concurrency) -> Result<En
     Ok(engine)
 }
 
-/// What every engine of this host has in common.
+/// An engine for code that is kept, to be run by a production engine in another
+/// process. It has no pool and no clock.
+pub(crate) fn compiling(machine: &Machine, concurrency: Concurrency) -> Result<Engine, LoadError> {
+    let mut config = base(concurrency);
+    match machine {
+        Machine::This => Engine::new(&config).map_err(LoadError::Engine),
+        Machine::Triple(triple) => {
+            let engine = config.target(triple).and_then(|config| Engine::new(config));
+            engine.map_err(|source| LoadError::Machine {
+                triple: triple.clone(),
+                source,
+            })
+        }
+    }
+}
+
+/// What every engine of this host has in common. Code that was compiled with other
+/// settings is refused, so that a change here calls for compiling it again.
 fn base(concurrency: Concurrency) -> Config {
     let mut config = Config::new();
     config

@@ -5,6 +5,8 @@
 //! it: see `Program::instantiate`.
 
 use std::io;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
@@ -14,10 +16,23 @@ use wasmtime::Engine;
 /// much; shorter ticks only cost wake-ups.
 const TICK: Duration = Duration::from_millis(10);
 
+/// The ticks that a guest has to itself before it comes back for the first time. The
+/// next one may come at once, so that this is one tick at least.
+pub(crate) const TURN: u64 = 2;
+
 /// The ticks after which `time` is certainly over.
 pub(crate) fn ticks(time: Duration) -> u64 {
     let ticks = time.as_millis().div_ceil(TICK.as_millis());
     u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1
+}
+
+/// Ticks so far, of all engines of this process.
+static TICKED: AtomicU64 = AtomicU64::new(0);
+
+/// How often guests came back to the host, or would have, in all engines of this
+/// process together.
+pub(crate) fn ticked() -> u64 {
+    TICKED.load(Relaxed)
 }
 
 /// Starts the clock of `engine`. It holds the engine weakly and ends within a
@@ -29,6 +44,7 @@ pub(crate) fn start(engine: &Engine) -> io::Result<()> {
         .spawn(move || {
             while let Some(engine) = engine.upgrade() {
                 engine.increment_epoch();
+                TICKED.fetch_add(1, Relaxed);
                 // Nothing may hold the engine during the pause.
                 drop(engine);
                 thread::sleep(TICK);

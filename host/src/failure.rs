@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use thiserror::Error;
 
+use crate::told::Told;
+
 /// The response header that carries the label of a failure.
 pub const ERROR_HEADER: HeaderName = HeaderName::from_static("x-lavandula-error");
 
@@ -60,7 +62,7 @@ pub enum Failure {
 
     /// A call of `lavandula:arena/invocation` was refused by the guest, or the
     /// guest does not export the interface.
-    #[error("the guest refused `{call}`: {why}")]
+    #[error("the guest refused `{call}`: {why}", why = Told(why))]
     Invocation {
         /// The function that was called.
         call: &'static str,
@@ -106,13 +108,13 @@ pub enum BadResponse {
     #[error("it was never set; call `response-outparam.set` before returning")]
     Missing,
     /// The guest answered with an error code of `wasi:http` in its place.
-    #[error("it is the error `{0}`")]
+    #[error("it is the error `{}`", Told(.0))]
     ErrorCode(String),
     /// The status is not one of a final response.
     #[error("its status is {0}; use one from 200 to 599")]
     Status(u16),
     /// A header's name or value holds bytes that no header may hold.
-    #[error("its header {0:?} is not valid")]
+    #[error("its header `{}` is not valid", Told(.0))]
     Header(String),
     /// The headers are too large.
     #[error("its headers exceed {0} bytes")]
@@ -121,7 +123,7 @@ pub enum BadResponse {
     #[error("its body exceeds {0} bytes")]
     BodyTooLarge(usize),
     /// `content-length` is not what the body has.
-    #[error("its content-length is {declared}, its body has {sent} bytes")]
+    #[error("its content-length is {declared}, its body has {sent} bytes", declared = Told(declared))]
     Length {
         /// What the header says.
         declared: String,
@@ -277,6 +279,29 @@ mod tests {
             let response = failure.response();
             let text = String::from_utf8_lossy(response.body());
             assert!(!text.contains("secret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_guest_said_is_short_and_plain_in_the_text() {
+        let said = || "\x1b[31m".repeat(100_000);
+        let failures = [
+            Failure::Invocation {
+                call: "seal",
+                why: said(),
+            },
+            BadResponse::ErrorCode(said()).into(),
+            BadResponse::Header(said()).into(),
+            BadResponse::Length {
+                declared: said(),
+                sent: 1,
+            }
+            .into(),
+        ];
+        for failure in failures {
+            let text = failure.to_string();
+            assert!(text.len() < 500, "{} bytes", text.len());
+            assert!(text.contains("31m") && !text.contains('\x1b'), "{text:?}");
         }
     }
 

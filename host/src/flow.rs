@@ -70,6 +70,8 @@ pub(crate) struct Flow<R, T> {
     taken: usize,
     /// Whether the end of the body was seen.
     over: bool,
+    /// What is wrong with the body, where it may yet be seen that it is the guest.
+    bad: Option<BadResponse>,
     method: Method,
     limits: Limits,
 }
@@ -116,6 +118,7 @@ where
             waiting: VecDeque::new(),
             taken: 0,
             over: false,
+            bad: None,
             method,
             limits: *limits,
         }
@@ -158,7 +161,7 @@ where
                 progress = Progress::Some;
                 match frame {
                     None => self.over = true,
-                    Some(Err(bad)) => return Poll::Ready(Err(bad.into())),
+                    Some(Err(bad)) => self.bad = Some(bad),
                     Some(Ok(frame)) => match frame.into_data() {
                         // Counted already.
                         Ok(data) => {
@@ -178,6 +181,9 @@ where
             }
             if self.is_over() {
                 return Poll::Ready(self.whole().map(Told::Whole));
+            }
+            if let Some(bad) = self.take_bad() {
+                return Poll::Ready(Err(bad.into()));
             }
             if progress == Progress::Some {
                 continue;
@@ -212,11 +218,13 @@ where
                 return Poll::Ready(Some(Err(failure)));
             }
             match self.poll_body(cx) {
-                Poll::Ready(Some(frame)) => {
-                    return Poll::Ready(Some(frame.map_err(Failure::from)));
-                }
+                Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Some(Ok(frame))),
+                Poll::Ready(Some(Err(bad))) => self.bad = Some(bad),
                 Poll::Ready(None) => self.over = true,
                 Poll::Pending if self.is_over() => return Poll::Ready(None),
+                Poll::Pending if let Some(bad) = self.take_bad() => {
+                    return Poll::Ready(Some(Err(bad.into())));
+                }
                 Poll::Pending if progress == Progress::Some => {}
                 Poll::Pending if self.run.is_none() && self.body.is_some() => {
                     self.body = None;
@@ -241,6 +249,17 @@ where
     /// Why the call failed, if it failed after the response was complete.
     pub(crate) fn take_failure(&mut self) -> Option<Failure> {
         self.said.take().and_then(Result::err)
+    }
+
+    /// What is wrong with the body, as soon as it is certain that it is not the guest:
+    /// one that failed has nothing to say of its response.
+    fn take_bad(&mut self) -> Option<BadResponse> {
+        match self.bad {
+            // Nothing that the guest does could mend this.
+            Some(BadResponse::BodyTooLarge(_)) => self.bad.take(),
+            Some(_) if self.run.as_ref().is_some_and(Elsewhere::is_elsewhere) => None,
+            _ => self.bad.take(),
+        }
     }
 
     /// Whether all of the body is there, for certain.

@@ -1,4 +1,5 @@
-//! What a guest writes to its standard output and error: lines in our log.
+//! What a guest writes to its standard output and error: lines in our log, with
+//! the trace of the request that it wrote them for.
 
 use std::io;
 use std::pin::Pin;
@@ -7,8 +8,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
+use tracing::field::display;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+use crate::trace;
 
 /// A line longer than this is logged in pieces, so that a guest that never ends
 /// a line does not make the host collect it.
@@ -47,8 +51,16 @@ impl GuestLog {
     pub(crate) fn new(channel: Channel) -> Self {
         Self(Arc::new(Mutex::new(Lines {
             emit: match channel {
-                Channel::Stdout => |line| tracing::info!(target: "lavandula::guest", "{line}"),
-                Channel::Stderr => |line| tracing::warn!(target: "lavandula::guest", "{line}"),
+                Channel::Stdout => |line| {
+                    let context = trace::current();
+                    let trace_id = context.as_ref().map(display);
+                    tracing::info!(target: "lavandula::guest", trace_id, "{line}");
+                },
+                Channel::Stderr => |line| {
+                    let context = trace::current();
+                    let trace_id = context.as_ref().map(display);
+                    tracing::warn!(target: "lavandula::guest", trace_id, "{line}");
+                },
             },
             line: Vec::new(),
             left: MAX_BYTES,

@@ -16,15 +16,17 @@ use std::fs;
 use std::future;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response, response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tokio::sync::oneshot;
+use wasmtime::Engine;
 
-use crate::account::Account;
+use crate::account::{Account, Ran};
+use crate::ahead::{self, Trust};
 use crate::answer::{Flowing, ResponseBody};
 use crate::body::{BoxError, Buffered, Buffers, Incoming, Intake, RequestBody, Terms};
 use crate::check::{self, CheckError, Plan, Report};
@@ -34,12 +36,13 @@ use crate::engine;
 use crate::failure::{BadResponse, Failure};
 use crate::figures::{ArenaUse, Disclose, Measure, disclose};
 use crate::flow::{Flow, Patience, Reply, Said, Told};
+use crate::grants::Grants;
 use crate::limits::MemoryUse;
-use crate::metrics::Metrics;
+use crate::metrics::{Counter, Gauge, Metrics, Shard};
 use crate::place::{Place, Places};
 use crate::program::{Door, LoadError, Program};
 use crate::response::size;
-use crate::run::{Long, Run};
+use crate::run::{Awaited, Cut, Long, Run};
 use crate::sandbox::{Ready, Retirement, Sandbox, Unready, Used};
 use crate::stable::{Stable, UsedInPlace};
 use crate::symbols::Symbols;
@@ -88,6 +91,8 @@ struct Loaded {
     /// Likewise, to tell where in the guest something was found.
     symbols: Option<Symbols>,
     program: Program,
+    /// What it was loaded with, so that another one can be.
+    builder: HostBuilder,
     ground: Arc<Ground>,
 }
 
@@ -125,16 +130,14 @@ pub struct Outcome {
 pub(crate) struct Rest {
     /// The instance, if there was one.
     used: Option<UsedInPlace>,
-    /// What its memory did.
-    pub(crate) memory: MemoryUse,
-    /// What the request used of the arena.
-    pub(crate) arena: Option<ArenaUse>,
+    /// What it came to.
+    ran: Ran,
 }
 
 /// A guest's answer, as the way of a request ends.
 enum Answer {
     Whole(Response<Bytes>, Flow<Run, Rest>),
-    Flowing(response::Parts, Flow<Run, Rest>, Option<Intake>),
+    Flowing(response::Parts, Flow<Run, Rest>, Option<Intake>, Awaited),
 }
 
 impl Host {
@@ -209,6 +212,7 @@ impl Host {
         B::Error: Into<BoxError>,
     {
         let mut account = Account::begin(&self.loaded.ground.metrics, &request);
+        let method = request.method().clone();
         let patience = Patience::UntilItWaits;
         match self.answer(request, patience, &mut account).await {
             Ok(Answer::Whole(mut response, mut flow)) => {
@@ -225,9 +229,9 @@ impl Host {
                 }
                 response.map(ResponseBody::whole)
             }
-            Ok(Answer::Flowing(head, flow, intake)) => {
-                let status = head.status;
-                let flowing = Flowing::new(self.clone(), flow, intake, account, status);
+            Ok(Answer::Flowing(head, flow, intake, awaited)) => {
+                let flowing = Flowing::new(self.clone(), flow, intake, account, head.status);
+                let flowing = flowing.of_length(&method, &head).awaited(awaited);
                 Response::from_parts(head, ResponseBody::flowing(flowing))
             }
             Err(failure) => {
@@ -291,7 +295,9 @@ impl Host {
         let ground = &self.loaded.ground;
         let limits = &ground.limits;
         self.admit_head(&request)?;
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let cut = head.extensions.remove::<Cut>();
+        account.trace().hand_on(&mut head.headers);
         let method = head.method.clone();
         let body = Incoming::new(
             body,
@@ -309,16 +315,17 @@ impl Host {
             let intake = body.intake();
             (RequestBody::Pieces(body.boxed_unsync()), Some(intake))
         };
-        let place = ground.places.take().await?;
+        let place = self.place(account).await?;
 
         let (reply, replied) = oneshot::channel();
         let request = Request::from_parts(head, body);
         let host = self.clone();
-        let run = Run::new(ground.long.clone(), async move {
+        let run = account.trace().scope(async move {
             let ended = host.run(request, reply, place).await;
             drop(buffered);
             ended
         });
+        let run = Run::new(ground.long.clone(), run);
         let mut flow = Flow::new(run, Some(replied), method, limits);
         let told = future::poll_fn(|cx| flow.poll_told(cx, patience)).await;
         // A guest that was left without its request has nothing to say of its own.
@@ -329,7 +336,11 @@ impl Host {
         };
         match told {
             Ok(Told::Whole(response)) => Ok(Answer::Whole(response, flow)),
-            Ok(Told::Head(head)) => Ok(Answer::Flowing(head, flow, intake)),
+            Ok(Told::Head(head)) => {
+                let awaited = flow.run().map(|run| run.detach(self.clone(), cut));
+                let awaited = awaited.unwrap_or_default();
+                Ok(Answer::Flowing(head, flow, intake, awaited))
+            }
             Err(failure) => {
                 self.settle(&mut flow, account).await;
                 Err(failure)
@@ -339,42 +350,73 @@ impl Host {
 
     /// The guest's part of it.
     async fn run(&self, request: Request<RequestBody>, reply: Reply, place: Place) -> (Said, Rest) {
-        let ready = match (self.stable.take(), self.loaded.ground.isolation) {
-            (Some(sandbox), _) => Ok(sandbox),
-            (None, Isolation::Instance) => self.fresh().await,
-            (None, Isolation::Rewind(_)) => self.prepared().await,
+        let _running = self.shard().hold(Gauge::InFlight);
+        let mut ran = Ran::default();
+        let began = Instant::now();
+        let ready = match self.stable.take() {
+            Some(sandbox) => {
+                self.shard().shift(Gauge::Ready, -1);
+                Ok(sandbox)
+            }
+            None => {
+                self.shard().count(Counter::ReadyMiss);
+                let made = match self.isolation() {
+                    Isolation::Instance => self.fresh().await,
+                    Isolation::Rewind(_) => self.prepared().await,
+                };
+                ran.instantiate = Some(began.elapsed());
+                made
+            }
         };
         let sandbox = match ready {
             Ok(sandbox) => sandbox,
             Err(Unready { failure, memory }) => {
-                let rest = Rest {
-                    used: None,
-                    memory,
-                    arena: None,
-                };
-                return (Err(failure), rest);
+                ran.memory = memory;
+                return (Err(failure), Rest { used: None, ran });
             }
         };
+        let began = Instant::now();
         let (said, mut used) = sandbox.converse(request, reply).await;
-        let arena = match self.loaded.ground.measure {
-            Measure::Arena => used.arena().await,
-            Measure::Memory => None,
-        };
-        let rest = Rest {
-            memory: used.memory(),
-            used: Some((used, place)),
-            arena,
-        };
-        (said, rest)
+        ran.guest = Some(began.elapsed());
+        if self.loaded.ground.measure == Measure::Arena {
+            ran.arena = used.arena().await;
+        }
+        ran.memory = used.memory();
+        let used = Some((used, place));
+        (said, Rest { used, ran })
+    }
+
+    /// A place for a request, now or when its turn comes.
+    async fn place(&self, account: &mut Account) -> Result<Place, Failure> {
+        let places = &self.loaded.ground.places;
+        if let Some(place) = places.free() {
+            account.placed(Duration::ZERO);
+            return Ok(place);
+        }
+        let began = Instant::now();
+        let _queued = self.shard().hold(Gauge::Queued);
+        let place = places.wait().await?;
+        account.placed(began.elapsed());
+        Ok(place)
+    }
+
+    /// Where the calling thread counts.
+    pub(crate) fn shard(&self) -> &Arc<Shard> {
+        self.loaded.ground.metrics.shard()
     }
 
     /// Puts what is left of a call in order, now or soon.
     async fn settle(&self, flow: &mut Flow<Run, Rest>, account: &mut Account) {
-        let Some(rest) = flow.take_rest() else {
+        let Some(mut rest) = flow.take_rest() else {
             return;
         };
-        account.used(rest.memory, rest.arena);
-        if let Some(used) = rest.used
+        account.ran(rest.ran);
+        self.settle_rest(&mut rest).await;
+    }
+
+    /// The same without an account.
+    pub(crate) async fn settle_rest(&self, rest: &mut Rest) {
+        if let Some(used) = rest.used.take()
             && let Some(used) = self.stable.leave(used)
         {
             self.tidy(used).await;
@@ -383,7 +425,7 @@ impl Host {
 
     /// The same where nobody can wait for it.
     pub(crate) fn settle_later(&self, rest: Rest, account: &mut Account) {
-        account.used(rest.memory, rest.arena);
+        account.ran(rest.ran);
         if let Some(used) = rest.used
             && let Some(used) = self.stable.leave(used)
         {
@@ -393,11 +435,13 @@ impl Host {
     }
 
     async fn tidy(&self, (used, place): UsedInPlace) {
+        let began = Instant::now();
         match self.loaded.ground.isolation {
             Isolation::Instance => drop(used.retire()),
             Isolation::Rewind(reuse) => self.use_again(used, &reuse).await,
         }
         drop(place);
+        self.shard().tidied(began.elapsed());
     }
 
     async fn fresh(&self) -> Result<Sandbox<Ready>, Unready> {
@@ -408,7 +452,7 @@ impl Host {
             Measure::Memory => Sandbox::for_one(program, &ground.limits).await?,
             Measure::Arena => Sandbox::new(program, &ground.limits).await?,
         };
-        ground.metrics.created();
+        self.shard().count(Counter::Created);
         Ok(sandbox)
     }
 
@@ -417,7 +461,7 @@ impl Host {
             program, ground, ..
         } = &*self.loaded;
         let sandbox = Sandbox::new(program, &ground.limits).await?;
-        ground.metrics.created();
+        self.shard().count(Counter::Created);
         sandbox.prepare().await
     }
 
@@ -425,15 +469,22 @@ impl Host {
     async fn use_again(&self, used: Sandbox<Used>, reuse: &Reuse) {
         match used.rewind(reuse).await {
             Ok(ready) => {
-                self.loaded.ground.metrics.rewound();
-                self.stable.put(ready);
+                self.shard().count(Counter::Rewound);
+                self.keep(ready);
             }
             Err(why) => self.tell(&why),
         }
     }
 
+    /// Has an instance wait for a request, where there is room.
+    fn keep(&self, ready: Sandbox<Ready>) {
+        if self.stable.put(ready) {
+            self.shard().shift(Gauge::Ready, 1);
+        }
+    }
+
     fn tell(&self, why: &Retirement) {
-        self.loaded.ground.metrics.retired(why);
+        self.shard().retired(why);
         let reason = why.label();
         if why.is_expected() {
             tracing::debug!(reason, "instance retired: {why}");
@@ -455,33 +506,97 @@ impl Host {
     /// although it should: the component keeps no image of itself.
     pub async fn prepare(&self, instances: usize) -> Result<(), Failure> {
         while self.stable.lacks(instances) {
-            let sandbox = self.prepared().await.map_err(|unready| unready.failure)?;
-            if self.loaded.ground.isolation != Isolation::Instance && !sandbox.rewinds() {
-                return Err(Failure::Invocation {
-                    call: "rewind",
-                    why: Retirement::NoImage.to_string(),
-                });
-            }
-            self.stable.put(sandbox);
+            let sandbox = self.first().await?;
+            self.keep(sandbox);
         }
         Ok(())
+    }
+
+    /// Whether an instance comes to be, and can be used as it is to be used.
+    pub(crate) async fn try_out(&self) -> Result<(), Failure> {
+        self.first().await.map(drop)
+    }
+
+    async fn first(&self) -> Result<Sandbox<Ready>, Failure> {
+        let sandbox = self.prepared().await.map_err(|unready| unready.failure)?;
+        if self.isolation() != Isolation::Instance && !sandbox.rewinds() {
+            return Err(Failure::Invocation {
+                call: "rewind",
+                why: Retirement::NoImage.to_string(),
+            });
+        }
+        Ok(sandbox)
+    }
+
+    /// The component in the file at `path`, loaded with the same choices as this
+    /// one. It has the same engine where it can, so that both share one pool, and the
+    /// same limits: what runs in one of them counts for the other. See
+    /// [`Current`](crate::Current) for a server that goes on with it.
+    ///
+    /// # Errors
+    /// As [`HostBuilder::load`].
+    pub fn reload(&self, path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let (bytes, symbols) = read(path.as_ref())?;
+        self.successor(bytes, symbols)
+    }
+
+    /// The same, or none where the file holds the component that this one is of.
+    pub(crate) fn reload_changed(&self, path: &Path) -> Result<Option<Self>, LoadError> {
+        let (bytes, symbols) = read(path)?;
+        if bytes == self.loaded.bytes {
+            return Ok(None);
+        }
+        self.successor(bytes, symbols).map(Some)
+    }
+
+    fn successor(&self, bytes: Vec<u8>, symbols: Option<Symbols>) -> Result<Self, LoadError> {
+        let builder = &self.loaded.builder;
+        let engine = self.loaded.program.engine();
+        let program = builder.program(&bytes, Some(engine))?;
+        self.loaded.ground.metrics.tell_of(program.engine());
+        let ground = self.loaded.ground.clone();
+        Ok(builder.clone().host(program, bytes, symbols, ground))
+    }
+
+    /// Whether this is of the same load as `other`.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.loaded, &other.loaded)
+    }
+
+    /// No requests are to come. The instances that wait for one go now, and the
+    /// others when they have answered theirs.
+    pub(crate) fn retire(&self) {
+        let gone = self.stable.close();
+        self.shard()
+            .shift(Gauge::Ready, -i64::try_from(gone).unwrap_or(i64::MAX));
+    }
+
+    /// Tells whether anybody still has this host.
+    #[cfg(test)]
+    pub(crate) fn life(&self) -> std::sync::Weak<dyn std::any::Any> {
+        let weak: std::sync::Weak<Loaded> = Arc::downgrade(&self.loaded);
+        weak
     }
 
     /// The same component for one of `threads` threads of a server, with instances
     /// of its own, which [`groom`](Self::groom) puts in order.
     pub(crate) fn for_thread(&self, threads: usize) -> Self {
         let all = self.limits().max_in_flight as usize;
-        let room = all.div_ceil(threads.max(1));
+        let stable = Stable::groomed(all.div_ceil(threads.max(1)));
+        // What was made ready before there were threads is for the first of them.
+        if let Some(ready) = self.stable.take() {
+            stable.put(ready);
+        }
         Self {
             loaded: self.loaded.clone(),
-            stable: Arc::new(Stable::groomed(room)),
+            stable: Arc::new(stable),
         }
     }
 
     /// Puts used instances in order and has `ahead` of them wait for their requests,
-    /// as long as it is polled.
+    /// until the host retires.
     pub(crate) async fn groom(&self, ahead: usize) {
-        loop {
+        while !self.stable.is_closed() {
             self.stable.called().await;
             let mut again = true;
             while again {
@@ -500,7 +615,7 @@ impl Host {
     async fn breed(&self) -> bool {
         match self.fresh().await {
             Ok(sandbox) => {
-                self.stable.put(sandbox.ahead());
+                self.keep(sandbox.ahead());
                 true
             }
             // The request that needs one will say why it gets none.
@@ -508,8 +623,8 @@ impl Host {
         }
     }
 
-    /// What was counted so far, in the text format of Prometheus: requests by
-    /// outcome, instances made, rewound, and retired by reason.
+    /// What was counted so far, in the text format of OpenMetrics: requests with
+    /// their times, memory and bodies, instances, the pool, connections.
     pub fn metrics(&self) -> String {
         self.loaded.ground.metrics.encode()
     }
@@ -545,13 +660,15 @@ impl Host {
 }
 
 /// Makes a [`Host`].
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct HostBuilder {
     limits: Limits,
+    grants: Grants,
     door: Option<Door>,
     isolation: Isolation,
     disclose: Disclose,
     measure: Measure,
+    trust: Option<Trust>,
 }
 
 impl HostBuilder {
@@ -597,6 +714,13 @@ impl HostBuilder {
         self
     }
 
+    /// What guests may reach beyond their request: nothing where nothing is said.
+    /// The check does without.
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.grants = grants;
+        self
+    }
+
     /// Enters the component by `door`, instead of by the fastest that it has.
     pub fn door(mut self, door: Door) -> Self {
         self.door = Some(door);
@@ -616,14 +740,28 @@ impl HostBuilder {
         self
     }
 
+    /// Takes components that were compiled ahead of time
+    /// ([`ahead::compile`](crate::ahead::compile)) as well, which saves nearly all of
+    /// the time that loading takes. Without it they are refused.
+    ///
+    /// Code that was compiled by another version, with other settings, or for a
+    /// processor that can do more than this one, is recognised and refused as well.
+    ///
+    /// # Safety
+    /// Compiled code is not checked: it does in this process whatever it was made to
+    /// do. Everything compiled that is loaded with this builder, and everything that
+    /// its hosts are reloaded with, must have been made by
+    /// [`ahead::compile`](crate::ahead::compile) and not been changed since. Whoever
+    /// can write the file must be trusted as the makers of this program are.
+    pub unsafe fn allow_precompiled(mut self) -> Self {
+        // SAFETY: the caller promises what is needed.
+        self.trust = Some(unsafe { Trust::given() });
+        self
+    }
+
     /// Compiles the component in the file at `path`.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Host, LoadError> {
-        let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|source| LoadError::Io {
-            path: path.to_owned(),
-            source,
-        })?;
-        let symbols = Symbols::beside(path, &bytes);
+        let (bytes, symbols) = read(path.as_ref())?;
         self.load_with(bytes, symbols)
     }
 
@@ -633,42 +771,79 @@ impl HostBuilder {
     }
 
     fn load_with(self, bytes: Vec<u8>, symbols: Option<Symbols>) -> Result<Host, LoadError> {
-        let Self {
-            limits,
-            door,
-            isolation,
-            disclose,
-            measure,
-        } = self;
-        let engine = engine::production(&limits, Concurrency::needed_by(&bytes))?;
-        let mut program = Program::new(&engine, &bytes)?.within(&limits)?;
-        if let Some(door) = door {
-            program = program.with_door(door)?;
-        }
-        let room = usize::try_from(limits.max_in_flight).unwrap_or(usize::MAX);
+        let program = self.program(&bytes, None)?;
+        let metrics = Metrics::new();
+        metrics.tell_of(program.engine());
+        let limits = self.limits;
         let ground = Ground {
             places: Places::new(&limits),
             buffers: Arc::new(Buffers::new(limits.max_buffered)),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(metrics),
             long: Arc::default(),
             limits,
-            isolation,
-            disclose,
-            measure: match disclose {
+            isolation: self.isolation,
+            disclose: self.disclose,
+            measure: match self.disclose {
                 Disclose::Memory => Measure::Arena,
-                Disclose::Nothing => measure,
+                Disclose::Nothing => self.measure,
             },
         };
-        Ok(Host {
+        Ok(self.host(program, bytes, symbols, Arc::new(ground)))
+    }
+
+    /// Loads a component into `engine`, if it is one that fits, or into a new one.
+    fn program(&self, bytes: &[u8], engine: Option<&Engine>) -> Result<Program, LoadError> {
+        let with = |concurrency| match engine {
+            Some(engine) if Concurrency::of(engine) == concurrency => Ok(engine.clone()),
+            _ => engine::production(&self.limits, concurrency),
+        };
+        let program = match self.trust {
+            // Compiled code does not say which of both it was compiled for, and fits
+            // no other.
+            Some(trust) if ahead::is_compiled(bytes) => {
+                let engines = [Concurrency::Off, Concurrency::On];
+                trust.load(bytes, engines.into_iter().map(with))?
+            }
+            _ => Program::new(&with(Concurrency::needed_by(bytes))?, bytes)?,
+        };
+        let program = program
+            .within(&self.limits)?
+            .granting(self.grants.clone())?;
+        match self.door {
+            Some(door) => program.with_door(door),
+            None => Ok(program),
+        }
+    }
+
+    fn host(
+        self,
+        program: Program,
+        bytes: Vec<u8>,
+        symbols: Option<Symbols>,
+        ground: Arc<Ground>,
+    ) -> Host {
+        let room = usize::try_from(ground.limits.max_in_flight).unwrap_or(usize::MAX);
+        Host {
             loaded: Arc::new(Loaded {
                 bytes,
                 symbols,
                 program,
-                ground: Arc::new(ground),
+                builder: self,
+                ground,
             }),
             stable: Arc::new(Stable::new(room)),
-        })
+        }
     }
+}
+
+/// A component, and the names of its statics if they lie beside it.
+fn read(path: &Path) -> Result<(Vec<u8>, Option<Symbols>), LoadError> {
+    let bytes = fs::read(path).map_err(|source| LoadError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let symbols = Symbols::beside(path, &bytes);
+    Ok((bytes, symbols))
 }
 
 #[cfg(test)]

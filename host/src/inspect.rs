@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
-use wasmtime::component::Component;
 use wasmtime::{Config, Engine};
 
 use crate::program::{self, Door, LoadError};
 use crate::symbols::Symbols;
+use crate::told::Told;
 
 mod statics;
 
@@ -49,9 +49,8 @@ impl Inspection {
     /// # Errors
     /// [`LoadError`] for what is no component, and for one that is not valid.
     pub fn of(bytes: &[u8]) -> Result<Self, LoadError> {
-        program::expect_component(bytes)?;
         let engine = Engine::new(&Config::new()).map_err(LoadError::Engine)?;
-        let component = Component::from_binary(&engine, bytes).map_err(LoadError::Compile)?;
+        let component = program::compile(&engine, bytes)?;
         let ty = component.component_type();
         let resources = component.resources_required();
         Ok(Self {
@@ -69,7 +68,8 @@ impl Inspection {
             memories: resources.as_ref().map(|resources| resources.num_memories),
             initial_memory: resources
                 .and_then(|resources| resources.max_initial_memory_size)
-                .map(|pages| pages * program::PAGE),
+                // 64-bit memories may say that they begin with 2^64 bytes.
+                .map(|pages| pages.saturating_mul(program::PAGE)),
             statics: None,
         })
     }
@@ -125,5 +125,7 @@ fn list(f: &mut fmt::Formatter<'_>, title: &str, names: &[String]) -> fmt::Resul
         return writeln!(f, "{title}   nothing");
     }
     writeln!(f, "{title}")?;
-    names.iter().try_for_each(|name| writeln!(f, "  {name}"))
+    names
+        .iter()
+        .try_for_each(|name| writeln!(f, "  {}", Told(name)))
 }

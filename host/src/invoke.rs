@@ -68,10 +68,17 @@ impl Guest {
             Door::Fast => self.handle_fast(request).await.map(Some),
             Door::WasiHttp => self.handle_wasi(request, reply).await.map(|()| None),
             Door::Service => {
-                let request = named(request).map(RequestBody::into_wasi);
+                let request = request.map(RequestBody::into_wasi);
                 self.handle_service(request, reply).await.map(|()| None)
             }
         }
+    }
+
+    /// The time of another request begins now. Not before, and not when the instance
+    /// was made: it may have waited, and its first tick would be over.
+    pub(crate) fn begin(&mut self) {
+        self.store.data_mut().begin();
+        self.store.set_epoch_deadline(epoch::TURN);
     }
 
     /// What the memory of the instance did so far.

@@ -18,7 +18,7 @@
 //! Read its request, use up to [`Limits::max_memory`] bytes for
 //! [`Limits::timeout`], look at the clock, draw random numbers, write to the
 //! log and answer. Files, the environment, sockets and requests of its own are
-//! not there.
+//! there as far as [`Grants`] say, which is not at all where nothing is said.
 //!
 //! # What keeps requests apart
 //! An instance serves one request, as a type: see [`sandbox`]. Its memory comes
@@ -26,10 +26,16 @@
 //! kernel or by copying, to what the component's image says before anybody else
 //! gets it. With [`Isolation::Rewind`] an instance goes on to the next request
 //! after a rewind that the host found clean.
+//!
+//! # What it tells
+//! [`Host::metrics`] is what was counted, and an [`Admin`] answers those who ask for
+//! it. Events go to `tracing`: one for each request, with its trace, and the lines
+//! that guests write. A build with the feature `otel` exports a span of each request.
 
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![warn(missing_docs)]
 
+pub mod ahead;
 pub mod bindings;
 pub mod build;
 pub mod check;
@@ -37,6 +43,7 @@ pub mod inspect;
 pub mod sandbox;
 
 mod account;
+mod admin;
 mod answer;
 mod body;
 mod border;
@@ -48,15 +55,20 @@ mod epoch;
 mod failure;
 mod figures;
 mod flow;
+mod grants;
 mod guest_log;
 mod host;
 mod invoke;
 mod limits;
 mod link_map;
 mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
+mod outbound;
 mod pace;
 mod place;
 mod program;
+mod reload;
 mod response;
 mod run;
 mod segments;
@@ -67,12 +79,25 @@ mod state;
 mod symbols;
 #[cfg(test)]
 mod testing;
+mod told;
+mod trace;
+mod unfold;
+mod whole_file;
 
+pub use admin::{Admin, Readiness};
 pub use answer::{Aborted, ResponseBody};
 pub use config::{Isolation, Limits, Reuse, ServerConfig};
 pub use failure::{BadResponse, ERROR_HEADER, Failure};
 pub use figures::{ArenaUse, Disclose, MEMORY_HEADER};
+pub use grants::{
+    Access, AllowedAddress, AllowedAddressError, GrantedDir, GrantedDirError, Grants,
+};
 pub use host::{Host, HostBuilder, Outcome};
 pub use limits::MemoryUse;
+#[cfg(feature = "otel")]
+pub use otel::{ExportError, Exporter};
+pub use outbound::{AllowedHost, AllowedHostError};
 pub use program::{Door, LoadError, Program, UnknownDoor};
+pub use reload::{Current, Reload, ReloadError};
 pub use server::{ServeError, Server, ServerBuilder};
+pub use unfold::Excess;

@@ -33,6 +33,12 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::config::ServerConfig;
 use crate::failure::Failure;
 
+/// How long the end of what a client sends is kept from hyper while a request is under
+/// way. It may be all that the client has to say, and not yet its farewell: such a client
+/// gets its answer if that is quick. One that is really gone has its guest for so much
+/// longer.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
@@ -124,6 +130,9 @@ pub(crate) struct Paced {
     timer: Pin<Box<Sleep>>,
     /// Whether a part of a response is still waiting to be written.
     writing: bool,
+    /// Set when the client has said that it sends no more: until when that is kept from
+    /// hyper.
+    farewell: Option<Pin<Box<Sleep>>>,
 }
 
 impl Paced {
@@ -136,7 +145,19 @@ impl Paced {
             timed: Turn::Idle,
             timer: Box::pin(sleep_until(Instant::now() + config.keep_alive)),
             writing: false,
+            farewell: None,
         }
+    }
+
+    /// Ready when hyper is to know that the client sends no more.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.pace.turn() != Turn::Busy {
+            return Poll::Ready(());
+        }
+        let farewell = self
+            .farewell
+            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + FAREWELL)));
+        farewell.as_mut().poll(cx)
     }
 
     /// Sets the timer for `turn`, from now.
@@ -196,9 +217,16 @@ impl AsyncRead for Paced {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.farewell.is_some() {
+            ready!(this.poll_farewell(cx));
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
             let received = buffer.filled().len() > before;
+            if result.is_ok() && !received && buffer.remaining() > 0 {
+                ready!(this.poll_farewell(cx));
+            }
             if received && this.pace.turn() == Turn::Idle {
                 this.pace.received();
                 let turn = this.pace.turn();

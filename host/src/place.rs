@@ -23,7 +23,6 @@ pub(crate) struct Place(#[allow(dead_code, reason = "it is held, not used")] Own
 #[derive(Debug)]
 pub(crate) struct Places {
     free: Arc<Semaphore>,
-    all: usize,
     waiting: AtomicU32,
     max_waiting: u32,
     patience: Duration,
@@ -36,18 +35,20 @@ impl Places {
         let all = all.clamp(1, Semaphore::MAX_PERMITS);
         Self {
             free: Arc::new(Semaphore::new(all)),
-            all,
             waiting: AtomicU32::new(0),
             max_waiting: limits.max_queue,
             patience: limits.queue_wait,
         }
     }
 
-    /// A place, at once or after waiting for it.
-    pub(crate) async fn take(&self) -> Result<Place, Failure> {
-        if let Ok(place) = self.free.clone().try_acquire_owned() {
-            return Ok(Place(place));
-        }
+    /// A place, if one is free.
+    pub(crate) fn free(&self) -> Option<Place> {
+        let place = self.free.clone().try_acquire_owned();
+        place.ok().map(Place)
+    }
+
+    /// A place, after waiting for it in the queue.
+    pub(crate) async fn wait(&self) -> Result<Place, Failure> {
         let Some(_waiting) = Waiting::join(self) else {
             return Err(Failure::Overload);
         };
@@ -56,16 +57,6 @@ impl Places {
             // The semaphore is never closed, so it is the wait that ended.
             _ => Err(Failure::Overload),
         }
-    }
-
-    /// How many are taken.
-    pub(crate) fn taken(&self) -> usize {
-        self.all - self.free.available_permits().min(self.all)
-    }
-
-    /// How many requests wait for one.
-    pub(crate) fn waiting(&self) -> u32 {
-        self.waiting.load(Ordering::Relaxed)
     }
 }
 
@@ -104,37 +95,35 @@ mod tests {
     #[tokio::test]
     async fn a_place_is_free_again_when_it_is_dropped() {
         let places = places(1, 0);
-        let place = places.take().await.expect("it is free");
-        assert_eq!(places.taken(), 1);
-        assert!(matches!(places.take().await, Err(Failure::Overload)));
+        let place = places.free().expect("it is free");
+        assert!(places.free().is_none());
         drop(place);
-        assert_eq!(places.taken(), 0);
-        places.take().await.expect("it is free again");
+        assert!(places.free().is_some());
     }
 
     #[tokio::test]
     async fn who_finds_room_in_the_queue_waits_and_others_do_not() {
         let places = places(1, 1);
-        let place = places.take().await.expect("it is free");
+        let place = places.free().expect("it is free");
         let waits = tokio::spawn({
             let places = places.clone();
-            async move { places.take().await }
+            async move { places.wait().await }
         });
-        while places.waiting() == 0 {
+        while places.waiting.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
         // Not after 50 ms, but at once: nothing here lets time pass.
-        assert!(matches!(places.take().await, Err(Failure::Overload)));
+        assert!(matches!(places.wait().await, Err(Failure::Overload)));
         drop(place);
         waits.await.expect("no panic").expect("it got the place");
-        assert_eq!(places.waiting(), 0);
+        assert_eq!(places.waiting.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn nobody_waits_for_ever() {
         let places = places(1, 1);
-        let _place = places.take().await.expect("it is free");
-        assert!(matches!(places.take().await, Err(Failure::Overload)));
-        assert_eq!(places.waiting(), 0);
+        let _place = places.free().expect("it is free");
+        assert!(matches!(places.wait().await, Err(Failure::Overload)));
+        assert_eq!(places.waiting.load(Ordering::Relaxed), 0);
     }
 }

@@ -14,14 +14,19 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
 use wasmtime_wasi_http::p3::bindings::{Service, ServiceIndices};
 
+use crate::ahead;
 use crate::bindings::handler::{Fast, FastIndices};
 use crate::bindings::invocation::{Rewinding, RewindingIndices};
 use crate::call::{self, DeadlinePassed, Phase};
 use crate::concurrency::Concurrency;
 use crate::config::Limits;
+use crate::epoch;
 use crate::failure::Failure;
+use crate::grants::{Granted, Grants};
 use crate::limits::MemoryUse;
 use crate::state::State;
+use crate::told::{self, Told};
+use crate::unfold::{self, Excess};
 
 /// The exports that a request can come in by, as they are looked up. A version
 /// that is compatible is found as well: any 0.1.x, any 0.2.x, any
@@ -110,6 +115,34 @@ pub enum LoadError {
     )]
     CoreModule,
 
+    /// Code that was compiled already, which was not allowed.
+    #[error(
+        "this is compiled code (`.cwasm`), which runs outside of every sandbox: if you trust where \
+         it comes from, serve it with `--allow-precompiled`; for everything else give the `.wasm` \
+         file that it was made of"
+    )]
+    Precompiled,
+
+    /// Code that was compiled for something else.
+    #[error(
+        "this compiled code is for another version of lavandula, or for a processor that can do \
+         more than this one; compile it again with this `lavandula compile`, here or with `--target`"
+    )]
+    Misfit(#[source] wasmtime::Error),
+
+    /// There is no compiler for that machine.
+    #[error(
+        "cannot compile for `{triple}`; give the target triple of a machine of this kind, such as \
+         `{arch}-unknown-linux-gnu`, or compile on the machine itself",
+        arch = std::env::consts::ARCH
+    )]
+    Machine {
+        /// The machine that was asked for.
+        triple: String,
+        /// What is wrong with it.
+        source: wasmtime::Error,
+    },
+
     /// The component does not compile.
     #[error(
         "the component does not compile; rebuild it, and if it uses wasm proposals \
@@ -117,10 +150,15 @@ pub enum LoadError {
     )]
     Compile(#[source] wasmtime::Error),
 
+    /// The component may be small, and would be huge when compiled.
+    #[error("the component would take too much to compile: it has {0}")]
+    Excess(Excess),
+
     /// The component needs something that this host does not offer.
     #[error(
         "the component imports `{name}`, which this host does not offer; it offers WASI 0.2 \
-         and 0.3 with `wasi:http`, so build the component without it or compose it with one that has it"
+         and 0.3 with `wasi:http`, so build the component without it or compose it with one that has it",
+        name = Told(name)
     )]
     MissingImport {
         /// The import.
@@ -136,7 +174,7 @@ pub enum LoadError {
          or `wasi:http/handler` of WASI 0.3"
     )]
     NoDoor {
-        /// What it exports instead.
+        /// What it exports instead: a few of the names.
         exports: String,
     },
 
@@ -166,6 +204,19 @@ pub enum LoadError {
         limit: usize,
     },
 
+    /// A folder that is granted cannot be opened.
+    #[error(
+        "cannot open the folder `{path}` for the guest; create it, check that it may be read, \
+         or leave it out of `--dir`",
+        path = path.display()
+    )]
+    Dir {
+        /// The folder.
+        path: PathBuf,
+        /// What went wrong.
+        source: wasmtime::Error,
+    },
+
     /// The machine cannot run compiled guests.
     #[error("cannot set up the WebAssembly engine on this machine")]
     Engine(#[source] wasmtime::Error),
@@ -184,6 +235,7 @@ pub struct Program {
     wasi: Option<ProxyIndices>,
     service: Option<ServiceIndices>,
     invocation: Option<RewindingIndices>,
+    granted: Granted,
 }
 
 impl fmt::Debug for Program {
@@ -204,11 +256,10 @@ impl Program {
     /// Deadlines are only as good as the engine: guest code is interrupted by
     /// its epoch, which `HostBuilder::load` sets up and keeps moving.
     pub fn new(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
-        expect_component(bytes)?;
-        Self::link(&Component::from_binary(engine, bytes).map_err(LoadError::Compile)?)
+        Self::link(&compile(engine, bytes)?)
     }
 
-    fn link(component: &Component) -> Result<Self, LoadError> {
+    pub(crate) fn link(component: &Component) -> Result<Self, LoadError> {
         let engine = component.engine();
         let ty = component.component_type();
 
@@ -230,7 +281,8 @@ impl Program {
             present: bool,
             find: impl FnOnce() -> wasmtime::Result<T>,
         ) -> Result<Option<T>, LoadError> {
-            present.then(find).transpose().map_err(LoadError::Interface)
+            let found = present.then(find).transpose();
+            found.map_err(|error| LoadError::Interface(told::cause(error)))
         }
         Ok(Self {
             door,
@@ -239,6 +291,7 @@ impl Program {
             service: indices(has(SERVICE), || ServiceIndices::new(&instance))?,
             invocation: indices(has(INVOCATION), || RewindingIndices::new(&instance))?,
             instance,
+            granted: Granted::default(),
         })
     }
 
@@ -286,8 +339,21 @@ impl Program {
         }
     }
 
+    /// The same program, whose instances may reach what `grants` say.
+    ///
+    /// # Errors
+    /// [`LoadError::Dir`] for a folder that cannot be opened.
+    pub fn granting(self, grants: Grants) -> Result<Self, LoadError> {
+        let granted = grants.open()?;
+        Ok(Self { granted, ..self })
+    }
+
+    /// What its instances may reach.
+    pub(crate) fn granted(&self) -> &Granted {
+        &self.granted
+    }
+
     /// The engine that it was compiled for.
-    #[cfg(test)]
     pub(crate) fn engine(&self) -> &Engine {
         self.instance.engine()
     }
@@ -318,8 +384,7 @@ impl Program {
         store.limiter(|state| &mut state.ledger);
         store.set_hostcall_fuel(limits.hostcall_bytes());
         store.set_max_component_handles(limits.max_handles);
-        // The next tick may come at once; the one after it is a whole tick away.
-        store.set_epoch_deadline(2);
+        store.set_epoch_deadline(epoch::TURN);
         store.epoch_deadline_callback(|context| {
             if Instant::now() >= context.data().deadline {
                 Err(DeadlinePassed.into())
@@ -431,8 +496,21 @@ pub(crate) fn expect_component(bytes: &[u8]) -> Result<(), LoadError> {
     match bytes.first_chunk::<8>() {
         Some(b"\0asm\x01\0\0\0") => Err(LoadError::CoreModule),
         Some([0, b'a', b's', b'm', ..]) => Ok(()),
+        _ if ahead::is_compiled(bytes) => Err(LoadError::Precompiled),
         _ => Err(LoadError::NotWasm),
     }
+}
+
+/// Compiles a component, if that costs no more than its size suggests.
+///
+/// Whatever it is called and whatever its names are, the text of an error can be
+/// shown.
+pub(crate) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, LoadError> {
+    expect_component(bytes)?;
+    if let Some(excess) = unfold::excess(bytes) {
+        return Err(LoadError::Excess(excess));
+    }
+    Component::from_binary(engine, bytes).map_err(|error| LoadError::Compile(told::cause(error)))
 }
 
 /// All that a guest may import.
@@ -450,14 +528,11 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
 
 /// What a component exports, for people.
 fn exports(engine: &Engine, ty: &ComponentType) -> String {
-    let names: Vec<_> = ty
-        .exports(engine)
-        .map(|(name, _)| format!("`{name}`"))
-        .collect();
+    let names = told::some(ty.exports(engine).map(|(name, _)| name));
     if names.is_empty() {
         "nothing at all".to_owned()
     } else {
-        names.join(", ")
+        names
     }
 }
 
@@ -472,7 +547,7 @@ fn missing_import(engine: &Engine, ty: &ComponentType, source: wasmtime::Error) 
         .find(|name| text.contains(&format!("`{name}`")));
     LoadError::MissingImport {
         name: named.unwrap_or("(see the cause)").to_owned(),
-        source,
+        source: told::cause(source),
     }
 }
 
@@ -531,6 +606,20 @@ mod tests {
         let program = program.with_door(Door::Fast).expect("it is there");
         let error = program.with_door(Door::WasiHttp).expect_err("it is not");
         assert!(error.to_string().contains("wasi:http/incoming-handler"));
+    }
+
+    #[test]
+    fn the_fastest_door_comes_first_and_each_has_a_name() {
+        let export = |door: Door| format!("(export \"{}\" (instance $i))", door.export());
+        let exports: String = Door::ALL.into_iter().rev().map(export).collect();
+        let text = format!("(component (instance $i) {exports})");
+        let component =
+            Component::new(&Engine::default(), testing::component(&text)).expect("a component");
+        let doors = doors(&component);
+        assert_eq!(doors, [Door::Fast, Door::WasiHttp, Door::Service]);
+        for door in doors {
+            assert_eq!(door.to_string().parse(), Ok(door));
+        }
     }
 
     #[test]

@@ -12,16 +12,18 @@
 
 use std::panic;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::call;
 use crate::flow::{Elsewhere, Said};
-use crate::host::Rest;
+use crate::host::{Host, Rest};
 
 /// What a call comes to.
 type Ended = (Said, Rest);
@@ -78,6 +80,58 @@ impl Run {
             long,
             at: At::Home(Box::pin(run)),
         }
+    }
+}
+
+/// How a connection learns that a response, whose head it has sent, will never be
+/// complete. A client that takes nothing keeps it from finding out by itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cut(Arc<Notify>);
+
+impl Cut {
+    /// Waits until it is so.
+    pub(crate) async fn made(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// Whether the rest of a response is awaited. It is until somebody says otherwise.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Awaited(Arc<AtomicBool>);
+
+impl Awaited {
+    /// It is complete, or nobody wants it.
+    pub(crate) fn over(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Run {
+    /// Goes on whether this is polled or not, so that a guest is held to its deadline
+    /// also where nobody takes its response, and puts its instance in order itself.
+    ///
+    /// Where it fails, `cut` is made as long as what is returned says that somebody
+    /// waits for the rest.
+    pub(crate) fn detach(&mut self, host: Host, cut: Option<Cut>) -> Awaited {
+        let awaited = Awaited::default();
+        let asked = awaited.clone();
+        let run = Self {
+            long: self.long.clone(),
+            at: std::mem::replace(&mut self.at, At::Nowhere),
+        };
+        self.at = At::Away(tokio::spawn(async move {
+            let (said, mut rest) = run.await;
+            host.settle_rest(&mut rest).await;
+            if let (Err(_), Some(cut), false) = (&said, cut, asked.is_over()) {
+                cut.0.notify_one();
+            }
+            (said, rest)
+        }));
+        awaited
     }
 }
 

@@ -109,7 +109,7 @@ impl Sandbox<Ready> {
     }
 
     async fn with(program: &Program, limits: &Limits, exports: Exports) -> Result<Self, Unready> {
-        let state = State::new(limits, GuestOutput::Log);
+        let state = State::granted(limits, GuestOutput::Log, program.granted());
         let guest = program.instantiate(state, exports).await?;
         Ok(Self {
             guest,
@@ -193,7 +193,7 @@ impl Sandbox<Ready> {
 
     fn begin(&mut self) {
         if self.clock == Clock::Stopped {
-            self.guest.store.data_mut().begin();
+            self.guest.begin();
         }
     }
 
@@ -240,7 +240,7 @@ impl Sandbox<Used> {
     pub async fn rewind(mut self, reuse: &Reuse) -> Result<Sandbox<Ready>, Retirement> {
         let before = self.memory();
         let sealed = self.may_go_on(reuse)?;
-        self.guest.store.data_mut().begin();
+        self.guest.begin();
         let usage = self.guest.rewind_and_look().await;
         let usage = usage.map_err(Retirement::Refused)?;
         if usage.used != 0 {

@@ -30,7 +30,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 use crate::config::ServerConfig;
-use crate::host::Host;
+use crate::reload::Current;
 use thread::{Arrival, Worker};
 
 /// The pause after an accept that failed for lack of something, such as file
@@ -76,7 +76,7 @@ pub enum ServeError {
 }
 
 impl ServeError {
-    fn new(addr: SocketAddr, source: io::Error) -> Self {
+    pub(crate) fn new(addr: SocketAddr, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::AddrInUse => Self::InUse { addr },
             io::ErrorKind::PermissionDenied => Self::Forbidden { addr },
@@ -97,7 +97,7 @@ pub struct Server {
 /// What all connections have in common.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    host: Host,
+    current: Current,
     config: ServerConfig,
     draining: watch::Sender<bool>,
 }
@@ -199,9 +199,12 @@ impl ServerBuilder {
 
     /// Listens. Connections are queued from here on and served once it runs.
     ///
+    /// The host may be a [`Current`], whose component can be replaced while the server
+    /// runs.
+    ///
     /// # Errors
     /// [`ServeError`] where the address cannot be had.
-    pub async fn bind(self, host: Host) -> Result<Server, ServeError> {
+    pub async fn bind(self, host: impl Into<Current>) -> Result<Server, ServeError> {
         let config = self.config;
         let addr = config.addr;
         let bound = async {
@@ -212,7 +215,7 @@ impl ServerBuilder {
         let (listener, local_addr) = bound.await.map_err(|why| ServeError::new(addr, why))?;
         let shared = Shared {
             draining: watch::Sender::new(false),
-            host,
+            current: host.into(),
             config,
         };
         Ok(Server {

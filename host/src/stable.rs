@@ -7,6 +7,7 @@
 //! arrived were answered. A host in a test has no groom, and puts every instance in
 //! order before its answer is returned.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -35,6 +36,8 @@ pub(crate) struct Stable {
     order: Order,
     /// Instances that wait at most.
     room: usize,
+    /// Set when nobody is to wait any more.
+    closed: AtomicBool,
 }
 
 impl Stable {
@@ -45,6 +48,7 @@ impl Stable {
             used: Mutex::default(),
             order: Order::AtOnce,
             room,
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -77,27 +81,49 @@ impl Stable {
 
     /// Whether fewer than `wanted` wait, and there is room for more.
     pub(crate) fn lacks(&self, wanted: usize) -> bool {
-        self.waiting() < wanted.min(self.room)
+        self.waiting() < wanted.min(self.room) && !self.is_closed()
     }
 
-    /// Has one wait, where there is room.
-    pub(crate) fn put(&self, sandbox: Sandbox<Ready>) {
+    /// Has one wait. Not where there is no room, which is what this says.
+    pub(crate) fn put(&self, sandbox: Sandbox<Ready>) -> bool {
         let mut ready = self.ready();
-        if ready.len() < self.room {
+        let room = ready.len() < self.room && !self.is_closed();
+        if room {
             ready.push(sandbox);
         }
+        room
     }
 
     /// Leaves a used instance to the groom; gives it back where there is none.
     pub(crate) fn leave(&self, used: UsedInPlace) -> Option<UsedInPlace> {
         match &self.order {
-            Order::AtOnce => Some(used),
-            Order::Later(call) => {
+            Order::Later(call) if !self.is_closed() => {
                 self.used().push(used);
                 call.notify_one();
                 None
             }
+            _ => Some(used),
         }
+    }
+
+    /// Has nobody wait any more: those who do go now, and the groom with them. Says
+    /// how many they were.
+    pub(crate) fn close(&self) -> usize {
+        // Under the lock, so that nobody is put here behind its back.
+        let ready = {
+            let mut ready = self.ready();
+            self.closed.store(true, Ordering::Relaxed);
+            std::mem::take(&mut *ready)
+        };
+        if let Order::Later(call) = &self.order {
+            call.notify_one();
+        }
+        ready.len()
+    }
+
+    /// Whether that was done.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// The next used instance, for the groom.

@@ -1,23 +1,23 @@
 //! What the host keeps for one request: the data of its store.
 //!
-//! A guest gets clocks, randomness, a log and the request. It gets no file, no
-//! environment, no socket and no way to send a request of its own: everything
-//! that is not given here is refused by the implementation it is linked to.
+//! A guest gets clocks, randomness, a log and the request. Files, an environment,
+//! sockets and a way to send requests of its own it gets as far as they were
+//! granted: everything that is not given here is refused by the implementation it
+//! is linked to.
 
 use std::time::{Duration, Instant};
 
-use http::Request;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{
     Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView,
 };
-use wasmtime_wasi_http::{
-    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::config::Limits;
+use crate::grants::Granted;
 use crate::guest_log::{Channel, GuestLog, GuestOutput};
 use crate::limits::MemoryLedger;
+use crate::outbound::Outbound;
 
 /// The data of a store. One request's, and gone with it, unless a check keeps
 /// the instance on purpose.
@@ -25,9 +25,10 @@ pub(crate) struct State {
     /// Made when the guest first asks for any of it: many never do.
     wasi: Option<WasiCtx>,
     world: World,
+    granted: Granted,
     http: WasiHttpCtx,
     table: ResourceTable,
-    egress: NoEgress,
+    outbound: Outbound,
     limits: Limits,
     /// What the memory of the instance does.
     pub(crate) ledger: MemoryLedger,
@@ -36,18 +37,23 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// A state whose invocation begins now.
+    /// A state whose invocation begins now, and to which nothing is granted.
     pub(crate) fn new(limits: &Limits, output: GuestOutput) -> Self {
-        Self::with(limits, World::Moving(output))
+        Self::with(limits, World::Moving(output), &Granted::default())
+    }
+
+    /// A state whose invocation begins now.
+    pub(crate) fn granted(limits: &Limits, output: GuestOutput, granted: &Granted) -> Self {
+        Self::with(limits, World::Moving(output), granted)
     }
 
     /// The same in a world where every clock stands still and every draw comes
     /// out the same, so that each instance of a component starts alike.
     pub(crate) fn still(limits: &Limits) -> Self {
-        Self::with(limits, World::Still)
+        Self::with(limits, World::Still, &Granted::default())
     }
 
-    fn with(limits: &Limits, world: World) -> Self {
+    fn with(limits: &Limits, world: World, granted: &Granted) -> Self {
         let mut http = WasiHttpCtx::new();
         // wasmtime counts what a header occupies in the host, which for short
         // headers is about twice what it has on the wire.
@@ -56,15 +62,17 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.max_handles);
 
+        let deadline = Instant::now() + limits.timeout;
         Self {
             wasi: None,
             world,
+            granted: granted.clone(),
             http,
             table,
-            egress: NoEgress,
+            outbound: Outbound::new(granted.outbound(), deadline),
             limits: *limits,
             ledger: MemoryLedger::new(limits),
-            deadline: Instant::now() + limits.timeout,
+            deadline,
         }
     }
 
@@ -90,7 +98,7 @@ impl WasiView for State {
         WasiCtxView {
             ctx: self
                 .wasi
-                .get_or_insert_with(|| self.world.context(&self.limits)),
+                .get_or_insert_with(|| self.world.context(&self.limits, &self.granted)),
             table: &mut self.table,
         }
     }
@@ -101,7 +109,8 @@ impl WasiHttpView for State {
         WasiHttpCtxView {
             ctx: &mut self.http,
             table: &mut self.table,
-            hooks: &mut self.egress,
+            // It may have been moved since.
+            hooks: self.outbound.until(self.deadline),
         }
     }
 }
@@ -116,7 +125,7 @@ enum World {
 }
 
 impl World {
-    fn context(self, limits: &Limits) -> WasiCtx {
+    fn context(self, limits: &Limits, granted: &Granted) -> WasiCtx {
         let mut wasi = WasiCtx::builder();
         wasi.allow_tcp(false)
             .allow_udp(false)
@@ -138,7 +147,7 @@ impl World {
                     .insecure_random_seed(0);
             }
         }
-        wasi.build()
+        granted.build(wasi)
     }
 }
 
@@ -164,24 +173,5 @@ impl HostMonotonicClock for StillClock {
 
     fn now(&self) -> u64 {
         1_000_000_000
-    }
-}
-
-/// Refuses every request that a guest wants to send.
-struct NoEgress;
-
-/// What becomes of a request that is sent: the response, and the future that
-/// moves its bytes.
-type Sent = Result<(http::Response<WasiBody>, Transfer), Error>;
-type Transfer = Box<dyn Future<Output = Result<(), Error>> + Send>;
-
-impl WasiHttpHooks for NoEgress {
-    fn send_request(
-        &mut self,
-        _: Request<WasiBody>,
-        _: Option<RequestOptions>,
-        _: Transfer,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
-        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
     }
 }

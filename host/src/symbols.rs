@@ -22,6 +22,9 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+/// Behind the last address of a linear memory of 32 bits.
+const MEMORY_END: u64 = 1 << 32;
+
 /// A static, or several without a name that lie together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Symbol {
@@ -153,7 +156,7 @@ impl Symbols {
             let symbol = symbol(line).filter(|symbol| {
                 let end = symbols.last().map_or(0, Symbol::end);
                 let begin = symbols.last().map_or(0, |last| last.address);
-                symbol.size > 0 && symbol.address >= begin && symbol.end() > end
+                symbol.size > 0 && symbol.address >= begin && symbol.end() > end && sound(symbol)
             });
             symbols.push(symbol.ok_or(Malformed { line: number })?);
         }
@@ -223,6 +226,12 @@ fn symbol(line: &str) -> Option<Symbol> {
         size: size.parse().ok()?,
         name: (!name.is_empty()).then(|| name.to_owned())?,
     })
+}
+
+/// Whether it lies in a linear memory, so that sizes can be added up, and has a name
+/// that a terminal shows: anybody may have written the file.
+fn sound(symbol: &Symbol) -> bool {
+    symbol.end() <= MEMORY_END && !symbol.name.contains(char::is_control)
 }
 
 fn hexadecimal(digits: &str) -> Option<u64> {
@@ -340,6 +349,10 @@ mod tests {
             (good.replace("2000 4 app", "0900 9999 app"), 3),
             (good.replace("2000 4 app", "1004 4 app"), 3),
             (good.replace("2010 1", "2010 1 \n"), 4),
+            // Not in memory, and not to be shown.
+            (good.replace("1000 64", "1000 4294963201"), 2),
+            (good.replace("2010 1", "2010 18446744073709551615"), 4),
+            (good.replace("::READY", "\u{1b}[31m"), 4),
             (format!("{good}\n"), 5),
         ];
         for (text, line) in table {

@@ -1,10 +1,25 @@
 //! Guests for the tests of this crate, small enough to be read: a few lines of
 //! WebAssembly text behind the canonical ABI.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 const WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit");
+
+/// How long the calling thread has run: what the kernel counts, so that it is the
+/// same on a machine that has other things to do.
+///
+/// # Panics
+/// Where there is no Linux.
+pub(crate) fn thread_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("a Linux");
+    let nanos = stat.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.expect("a number of nanoseconds"))
+}
 
 /// Answers 200 with a header and `hello`.
 pub(crate) const HELLO: &str = "(call $answer (i32.const 200))";
@@ -47,6 +62,47 @@ pub(crate) const WRONG_TYPE: &str = r#"
 /// Answers with `status`.
 pub(crate) fn status(status: u16) -> String {
     format!("(call $answer (i32.const {status}))")
+}
+
+/// Answers 200 after a while, in which others get their turn.
+pub(crate) const SLOW: &str = "
+    (loop $l
+        (i32.store (i32.const 2048) (i32.add (i32.load (i32.const 2048)) (i32.const 1)))
+        (br_if $l (i32.lt_u (i32.load (i32.const 2048)) (i32.const 200000000))))
+    (call $answer (i32.const 200))";
+
+/// A folder that goes with the test that made it.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    /// `name` is to be the test's own.
+    pub(crate) fn new(name: &str) -> Self {
+        let name = format!("lavandula-{name}-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        // Of a process with the same number that came to no good end.
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).expect("a folder for temporary files");
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The names of what lies in it.
+    pub(crate) fn listing(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).expect("it is there");
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+        entries
+            .map(|entry| name(entry).to_string_lossy().into_owned())
+            .collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A component from its text.

@@ -56,6 +56,7 @@ use self::pointers::Elsewhere;
 use self::traffic::Traffic;
 use self::trial::Trial;
 use self::watch::Watch;
+use crate::ahead;
 use crate::config::{Isolation, Limits, Reuse};
 use crate::epoch;
 use crate::failure::Failure;
@@ -152,6 +153,12 @@ pub enum CheckError {
     /// The component cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The code of the component, without the component.
+    #[error(
+        "compiled code cannot be checked, since the check compiles it in another way; check the \
+         `.wasm` file that it was made of"
+    )]
+    Precompiled,
     /// No instance of it came to be.
     #[error("no instance of the component came to be: {0}")]
     Start(Failure),
@@ -185,6 +192,9 @@ pub(crate) async fn run(
     names: Option<&Symbols>,
     mut progress: impl FnMut(u32),
 ) -> Result<Report, CheckError> {
+    if ahead::is_compiled(bytes) {
+        return Err(CheckError::Precompiled);
+    }
     let mut traffic = Traffic::new(plan);
     let shapes = u32::try_from(traffic.shapes().len()).unwrap_or(u32::MAX);
     let needed = shapes.saturating_mul(LEAST_CYCLES);

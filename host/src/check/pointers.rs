@@ -40,21 +40,34 @@ pub(super) type Found = BTreeMap<Place, usize>;
 /// The arena after a request, before it is taken back.
 pub(super) struct Arena {
     blocks: Regions,
-    /// What the request may have been given, of each block.
+    /// What the request may have been given, of each block, in order.
     handed_out: Vec<Span>,
 }
 
 impl Arena {
     /// The guest names the blocks. How much of them was used is seen: what was not
     /// is zero. A block begins with its header, to which the arena itself points.
+    ///
+    /// Blocks lie apart. Of those that do not, in a guest that names nonsense, the
+    /// first counts, so that no byte is looked at more than once.
     pub(super) fn new(blocks: &[Span], memory: &[u8]) -> Self {
         let handed_out = |block: &Span| {
             let bytes = memory.get(block.start..block.end.min(memory.len()))?;
             let last = last_nonzero(bytes)?;
             Some(block.start + 1..block.start + last + 1)
         };
+        let mut apart = blocks.to_vec();
+        apart.sort_by_key(|block| block.start);
+        let mut end = 0;
+        apart.retain(|block| {
+            let is_apart = block.start >= end;
+            if is_apart {
+                end = block.end;
+            }
+            is_apart
+        });
         Self {
-            handed_out: blocks.iter().filter_map(handed_out).collect(),
+            handed_out: apart.iter().filter_map(handed_out).collect(),
             blocks: blocks.iter().cloned().collect(),
         }
     }
@@ -64,7 +77,9 @@ impl Arena {
     }
 
     fn handed_out(&self, address: usize) -> bool {
-        self.handed_out.iter().any(|part| part.contains(&address))
+        let behind = self.handed_out.partition_point(|part| part.end <= address);
+        let part = self.handed_out.get(behind);
+        part.is_some_and(|part| part.contains(&address))
     }
 }
 
@@ -386,6 +401,17 @@ mod tests {
             found(&sealed, &[(0x1fc, 0x220), (0x300, 0x221)]),
             [(0x1fc, 0x220), (0x300, 0x221)]
         );
+    }
+
+    #[test]
+    fn of_blocks_that_overlap_the_first_counts() {
+        let memory = memory(&[]);
+        // In any order, and so many that all of them could not be looked at.
+        let mut named = vec![0x210..LEN; 1_000_000];
+        named.push(BLOCK);
+        let arena = Arena::new(&named, &memory);
+        assert_eq!(arena.handed_out, std::slice::from_ref(&(0x201..0x280)));
+        assert_eq!(arena.blocks().bytes(), LEN - BLOCK.start);
     }
 
     #[test]

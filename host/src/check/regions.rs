@@ -64,14 +64,20 @@ impl Regions {
 
     /// The first address that lies in both.
     pub(super) fn overlap(&self, other: &Self) -> Option<usize> {
-        let overlaps = self.iter().flat_map(|ours| {
-            let overlap = move |theirs: Span| {
-                let start = ours.start.max(theirs.start);
-                (start < ours.end.min(theirs.end)).then_some(start)
-            };
-            other.iter().filter_map(overlap)
-        });
-        overlaps.min()
+        let (mut ours, mut theirs) = (self.0.as_slice(), other.0.as_slice());
+        while let ([our, our_rest @ ..], [their, their_rest @ ..]) = (ours, theirs) {
+            let start = our.start.max(their.start);
+            if start < our.end.min(their.end) {
+                return Some(start);
+            }
+            // The one that ends first overlaps with nothing further up either.
+            if our.end <= their.end {
+                ours = our_rest;
+            } else {
+                theirs = their_rest;
+            }
+        }
+        None
     }
 
     /// The parts of `whole` that lie in none of them, in order.
@@ -140,6 +146,18 @@ mod tests {
         assert_eq!(some.overlap(&regions(&[(0, 4), (8, 20), (24, 30)])), None);
         assert_eq!(some.overlap(&regions(&[(23, 50), (0, 2)])), Some(23));
         assert_eq!(some.overlap(&regions(&[(0, 50)])), Some(4));
+    }
+
+    #[test]
+    fn an_overlap_of_many_with_many_is_found_at_once() {
+        let every_other = |first: usize| (0..1_000_000).map(move |i| first + 4 * i);
+        let span = |start: usize| start..start + 2;
+        let some: Regions = every_other(0).map(span).collect();
+        let apart: Regions = every_other(2).map(span).collect();
+        assert_eq!((some.overlap(&apart), apart.overlap(&some)), (None, None));
+        let last = 4 * 999_999 + 1;
+        let meets = apart.or(&regions(&[(last, last + 1)]));
+        assert_eq!(some.overlap(&meets), Some(last));
     }
 
     #[test]

@@ -2,17 +2,21 @@
 
 mod build;
 mod check;
+mod compile;
+mod config_file;
+mod grants;
 mod inspect;
 mod serve;
 mod subject;
+mod tell;
 mod units;
+mod watch;
 
 use std::error::Error;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 /// What a command that could not do its work exits with.
 const FAILED: u8 = 2;
@@ -28,6 +32,15 @@ struct Arguments {
     /// as `info,lavandula_host=debug`.
     #[arg(long, global = true, env = "LAVANDULA_LOG", default_value = "info")]
     log: String,
+    /// How to log: a line of text for people, or a JSON object on a line.
+    #[arg(
+        long,
+        global = true,
+        env = "LAVANDULA_LOG_FORMAT",
+        value_enum,
+        default_value_t = tell::LogFormat::Text
+    )]
+    log_format: tell::LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -35,7 +48,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(build::Arguments),
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
+    Compile(compile::Arguments),
     Check(check::Arguments),
     Inspect(inspect::Arguments),
 }
@@ -44,25 +58,22 @@ enum Command {
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let filter = match EnvFilter::try_new(&arguments.log) {
-        Ok(filter) => filter,
+    let arguments = match config_file::arguments() {
+        Ok(arguments) => arguments,
         Err(error) => {
-            let given = arguments.log;
-            eprintln!("error: `{given}` is no log filter ({error}): write it as info or debug");
+            eprintln!("error: {}", chain(&*error));
             return ExitCode::from(FAILED);
         }
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+    if let Err(error) = tell::log(&arguments.log, arguments.log_format) {
+        eprintln!("error: {error}");
+        return ExitCode::from(FAILED);
+    }
 
     let done = match arguments.command {
         Command::Build(arguments) => build::run(arguments),
-        Command::Serve(arguments) => serve::run(arguments),
+        Command::Serve(arguments) => serve::run(*arguments),
+        Command::Compile(arguments) => compile::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
     };

@@ -6,12 +6,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::ArgAction;
+use clap::builder::BoolishValueParser;
 use lavandula_host::{
-    Disclose, Door, Host, HostBuilder, Isolation, Limits, Reuse, Server, ServerConfig,
+    Current, Disclose, Door, Host, HostBuilder, Isolation, Limits, Reuse, Server, ServerConfig,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::subject::Subject;
+use super::grants::GrantArguments;
+use super::subject::{Origin, Subject};
+use super::tell::{Operators, Traces};
+use super::watch::Watch;
 use super::{Result, print, units};
 
 /// Serves a component over HTTP, one fresh instance per request unless
@@ -19,15 +24,60 @@ use super::{Result, print, units};
 ///
 /// Prints `Serving HTTP on http://ADDR/` once it listens. Ctrl-C and SIGTERM
 /// drain: requests that are under way are answered, new ones are not accepted.
+///
+/// Every option may also be given by its environment variable, or in a file
+/// (`--config`). The command line goes before the environment, and that before the
+/// file.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// A component, or the folder of a handler crate to build first. Default:
     /// the sample handler.
     #[arg(value_name = "COMPONENT|PATH")]
     subject: Option<PathBuf>,
+    /// A TOML file with options by their long names, such as `max-memory = "64MiB"`
+    /// or `watch = true`; `component = "handler.wasm"` names what is served, from
+    /// the folder of the file.
+    #[arg(long, env = "LAVANDULA_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print all options as they are in force, as such a file, with where each comes
+    /// from, and serve nothing.
+    #[arg(long)]
+    print_config: bool,
+    /// What that is.
+    #[arg(skip)]
+    pub effective: String,
+    /// Build and load again what has changed, the component or the sources of the
+    /// handler crate, and go on with it. No request is dropped: those under way end
+    /// in the component that they began in.
+    #[arg(
+        long, env = "LAVANDULA_WATCH", value_name = "BOOL", value_parser = BoolishValueParser::new(),
+        action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_value_t = false, default_missing_value = "true"
+    )]
+    watch: bool,
+    /// Take a component that `lavandula compile` has compiled as well. Such a file is
+    /// not checked and runs outside of every sandbox: it has to be trusted as this
+    /// program is, and whoever can write it.
+    #[arg(
+        long, env = "LAVANDULA_ALLOW_PRECOMPILED", value_name = "BOOL",
+        value_parser = BoolishValueParser::new(),
+        action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_value_t = false, default_missing_value = "true"
+    )]
+    allow_precompiled: bool,
     /// Address to listen on; port 0 takes any free one.
     #[arg(long, env = "LAVANDULA_ADDR", value_parser = address, default_value_t = ServerConfig::default().addr)]
     addr: SocketAddr,
+    /// Address for operators: /metrics in the format of OpenMetrics, /live and
+    /// /ready. Best one that clients cannot reach, such as 127.0.0.1:9090; port 0
+    /// takes any free one. Default: none.
+    #[arg(long, env = "LAVANDULA_ADMIN_ADDR", value_parser = address)]
+    admin_addr: Option<SocketAddr>,
+    /// Export a span of each request to the OpenTelemetry collector at this URL,
+    /// such as http://127.0.0.1:4318. For builds with the feature `otel`, which
+    /// also know OTEL_EXPORTER_OTLP_ENDPOINT.
+    #[arg(long, env = "LAVANDULA_OTLP_ENDPOINT", value_name = "URL")]
+    otlp_endpoint: Option<String>,
     /// Threads that serve. Default: one for each processor.
     #[arg(long, env = "LAVANDULA_THREADS")]
     threads: Option<NonZeroUsize>,
@@ -40,6 +90,8 @@ pub struct Arguments {
     ready_instances: u32,
     #[command(flatten)]
     guest: GuestArguments,
+    #[command(flatten)]
+    grants: GrantArguments,
     #[command(flatten)]
     isolation: IsolationArguments,
     /// Largest body of a request.
@@ -163,7 +215,18 @@ fn address(text: &str) -> std::result::Result<SocketAddr, String> {
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
-    let subject = Subject::resolve(arguments.subject.as_deref())?;
+    if arguments.print_config {
+        print(&arguments.effective)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(file) = &arguments.config {
+        tracing::info!(file = %file.display(), "options from a file");
+    }
+    let traces = Traces::export(arguments.otlp_endpoint.as_deref())?;
+    let operators = arguments.admin_addr.map(Operators::answer).transpose()?;
+    let origin = Origin::find(arguments.subject.as_deref())?;
+    let watch = arguments.watch.then(|| Watch::new(&origin)).transpose()?;
+    let subject = origin.resolve()?;
     let limits = Limits {
         max_request_body: arguments.max_body,
         max_response_body: arguments.max_response,
@@ -179,11 +242,19 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let isolation = Isolation::from(arguments.isolation);
     let host = arguments.guest.host(limits).isolation(isolation);
-    let host = host.disclose(if arguments.memory_header {
-        Disclose::Memory
-    } else {
-        Disclose::Nothing
-    });
+    let mut host = host.grants(arguments.grants.into());
+    if arguments.memory_header {
+        host = host.disclose(Disclose::Memory);
+    }
+    if arguments.admin_addr.is_some() {
+        // There is somebody to whom it can be told.
+        host = host.measure_arena();
+    }
+    if arguments.allow_precompiled {
+        // SAFETY: what is needed cannot be known here, and is on whoever says so: the
+        // flag asks for this trust in so many words, and is off by default.
+        host = unsafe { host.allow_precompiled() };
+    }
     let host = host.load(&subject.component)?;
     let config = ServerConfig {
         addr: arguments.addr,
@@ -192,15 +263,15 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         max_connections: arguments.max_connections as usize,
         grace: arguments.shutdown_grace,
         threads: arguments.threads,
+        admin_addr: arguments.admin_addr,
         ready_instances: arguments.ready_instances,
-        ..ServerConfig::default()
     };
 
     // For accepting and signals: the server has its own threads for connections.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         // Before the first line is printed, so that whoever reads it may send
         // a signal at once.
         let stop = stop()?;
@@ -208,22 +279,45 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             // One, to be told now and not by the first client if it cannot be.
             host.prepare(1).await?;
         }
-        let server = Server::builder().config(config).bind(host.clone()).await?;
+        let current = Current::new(host);
+        let server = Server::builder()
+            .config(config)
+            .bind(current.clone())
+            .await?;
         let addr = server.local_addr();
-        // Both lines at once: whoever reads only the first may close the pipe.
-        print(&format!(
-            "Serving HTTP on http://{addr}/\n{}\n",
-            invitation(addr, &subject)
-        ))?;
+        if let Some(operators) = &operators {
+            operators.ready(&current);
+        }
+        let admin = operators.as_ref().map_or_else(String::new, |to| {
+            format!("Admin on http://{}/\n", to.addr())
+        });
+        // Before the line that somebody waits for.
         tracing::info!(
-            door = %host.door(),
+            door = %current.host().door(),
             isolation = ?arguments.isolation.isolation,
             component = %subject.component.display(),
             "ready"
         );
+        // All lines at once: whoever reads only the first may close the pipe.
+        print(&format!(
+            "Serving HTTP on http://{addr}/\n{admin}{}\n",
+            invitation(addr, &subject)
+        ))?;
+        let stop = async {
+            stop.await;
+            if let Some(operators) = &operators {
+                operators.draining();
+            }
+        };
+        if let Some(watch) = watch {
+            watch.keep(current)?;
+        }
         server.run(stop).await;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // Outside of the runtime: it blocks.
+    traces.finish();
+    done
 }
 
 /// A line to try it with.

@@ -18,10 +18,12 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::Shared;
+use super::thread::Hosts;
 use crate::answer::{Aborted, ResponseBody};
 use crate::failure::Failure;
-use crate::host::Host;
+use crate::metrics::{Counter, Gauge};
 use crate::pace::{Busy, Pace, Paced, Protocol};
+use crate::run::Cut;
 
 /// hyper's smallest read buffer.
 const MIN_BUFFER: usize = 8 * 1024;
@@ -35,13 +37,13 @@ const MAX_STREAMS: u32 = 128;
 
 /// What a connection needs to know.
 pub(super) struct Connection {
-    host: Host,
+    hosts: Arc<Hosts>,
     shared: Arc<Shared>,
 }
 
 impl Connection {
-    pub(super) fn new(host: Host, shared: Arc<Shared>) -> Self {
-        Self { host, shared }
+    pub(super) fn new(hosts: Arc<Hosts>, shared: Arc<Shared>) -> Self {
+        Self { hosts, shared }
     }
 
     /// Serves it to its end.
@@ -49,6 +51,12 @@ impl Connection {
         let Ok(stream) = TcpStream::from_std(stream) else {
             return;
         };
+        let host = self.hosts.now();
+        host.shard().count(Counter::Connection);
+        let _open = host.shard().hold(Gauge::Connections);
+        let headers = host.limits().max_header_bytes;
+        // Not kept by a connection, which may outlive its component.
+        drop(host);
         let mut draining = self.shared.draining.subscribe();
         let protocol = tokio::select! {
             protocol = timeout(self.shared.config.keep_alive, protocol(&stream)) => protocol,
@@ -58,10 +66,14 @@ impl Connection {
             return;
         };
         let config = self.shared.config;
-        let headers = self.host.limits().max_header_bytes;
         let pace = Pace::new(protocol);
         let io = TokioIo::new(Paced::new(stream, pace.clone(), &config));
-        let service = service_fn(move |request| {
+        let cut = Cut::default();
+        let one_at_a_time = (protocol == Protocol::Http1).then(|| cut.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            if let Some(cut) = &one_at_a_time {
+                request.extensions_mut().insert(cut.clone());
+            }
             let busy = pace.busy();
             let response = self.answer(request);
             async move {
@@ -81,12 +93,20 @@ impl Connection {
                     .max_buf_size(headers.saturating_mul(2).max(64 * MIN_BUFFER))
                     .serve_connection(io, service);
                 let mut connection = pin!(connection);
-                tokio::select! {
-                    result = connection.as_mut() => result,
-                    () = begun(&mut draining) => {
-                        connection.as_mut().graceful_shutdown();
-                        connection.await
+                let served = async {
+                    tokio::select! {
+                        result = connection.as_mut() => result,
+                        () = begun(&mut draining) => {
+                            connection.as_mut().graceful_shutdown();
+                            connection.await
+                        }
                     }
+                };
+                tokio::select! {
+                    biased;
+                    // Which notices by itself, if the client takes what it is sent.
+                    result = served => result,
+                    () = cut.made() => Ok(()),
                 }
             }
             Protocol::Http2 => {
@@ -115,7 +135,7 @@ impl Connection {
         &self,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<ResponseBody>> + Send + use<> {
-        let host = self.host.clone();
+        let host = self.hosts.now();
         let draining = *self.shared.draining.borrow();
         async move {
             if draining {

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::config::Limits;
+use crate::host::Host;
 use crate::testing;
 
 const SECOND: Duration = Duration::from_secs(1);

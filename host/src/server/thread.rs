@@ -3,8 +3,8 @@
 use std::io;
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use tokio::runtime::Builder;
@@ -16,6 +16,8 @@ use tokio::time::timeout;
 use super::Shared;
 use super::connection::Connection;
 use crate::config::Isolation;
+use crate::host::Host;
+use crate::reload::Current;
 
 /// A connection that was accepted, with its place among all of them.
 pub(super) struct Arrival {
@@ -97,16 +99,11 @@ async fn work(
     threads: usize,
     shared: Arc<Shared>,
 ) {
-    let host = shared.host.for_thread(threads);
-    if let Isolation::Rewind(_) = host.isolation() {
+    let hosts = Arc::new(Hosts::new(&shared, threads));
+    if let Isolation::Rewind(_) = hosts.now().isolation() {
         // Who starts the server has tried this and told what came of it.
-        let _ = host.prepare(1).await;
+        let _ = hosts.now().prepare(1).await;
     }
-    let groom = tokio::spawn({
-        let host = host.clone();
-        let ahead = usize::try_from(shared.config.ready_instances).unwrap_or(usize::MAX);
-        async move { host.groom(ahead).await }
-    });
 
     let mut connections = JoinSet::new();
     loop {
@@ -118,7 +115,7 @@ async fn work(
                 let Some(Arrival { stream, place }) = arrival else {
                     break;
                 };
-                let connection = Connection::new(host.clone(), shared.clone());
+                let connection = Connection::new(hosts.clone(), shared.clone());
                 let open = open.clone();
                 connections.spawn(async move {
                     connection.serve(stream).await;
@@ -138,5 +135,46 @@ async fn work(
         );
         connections.shutdown().await;
     }
-    groom.abort();
+}
+
+/// The host of this thread: that of the server, with instances of its own.
+pub(super) struct Hosts {
+    current: Current,
+    threads: usize,
+    /// Instances that wait ahead of their requests.
+    ahead: usize,
+    host: Mutex<Host>,
+}
+
+impl Hosts {
+    /// To be called within the runtime of the thread.
+    fn new(shared: &Shared, threads: usize) -> Self {
+        let ahead = usize::try_from(shared.config.ready_instances).unwrap_or(usize::MAX);
+        let current = shared.current.clone();
+        let host = Self::start(&current, threads, ahead);
+        Self {
+            current,
+            threads,
+            ahead,
+            host: Mutex::new(host),
+        }
+    }
+
+    fn start(current: &Current, threads: usize, ahead: usize) -> Host {
+        let host = current.host().for_thread(threads);
+        let grooms = host.clone();
+        tokio::spawn(async move { grooms.groom(ahead).await });
+        host
+    }
+
+    /// The host of now: another one where the component was replaced.
+    pub(super) fn now(&self) -> Host {
+        // Nobody else is on this thread, and a change is a single assignment.
+        let mut host = self.host.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.current.is_other_than(&host) {
+            host.retire();
+            *host = Self::start(&self.current, self.threads, self.ahead);
+        }
+        host.clone()
+    }
 }
