@@ -192,7 +192,7 @@ fn arguments_that_mean_nothing_are_refused_with_a_way_on() {
         (
             &["serve", "a.wasm", "--door", "back"],
             "'back'",
-            "a door is `fast` or `wasi-http`",
+            "a door is `fast`, `wasi-http`",
         ),
         (
             &["serve", "a.wasm", "--addr", "8080"],

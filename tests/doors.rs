@@ -141,7 +141,7 @@ async fn each_way_to_fail_is_told_apart_and_the_next_request_is_served() {
         .max_memory(8 << 20)
         .timeout(Duration::from_millis(400));
     for door in [Door::Fast, Door::WasiHttp] {
-        let host = host_with(limited.door(door), FAULTY);
+        let host = host_with(limited.clone().door(door), FAULTY);
         for (path, status, label) in [
             ("/trap", 500, Some("trap")),
             ("/overflow", 500, Some("trap")),

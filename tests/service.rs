@@ -3,13 +3,14 @@
 
 mod support;
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use http::Request;
 use lavandula_host::build::Target;
 use lavandula_host::{BadResponse, Door, Failure, Host, HostBuilder, Outcome};
 
-use support::http::Server;
+use support::http::{Server, request};
 use support::{component, component_for};
 
 const SERVICE: &str = "tests/guests/service";
@@ -134,9 +135,9 @@ async fn requests_run_at_the_same_time_and_give_their_slots_back() {
 // Failures.
 
 #[tokio::test]
-async fn a_trap_is_a_trap_before_and_within_the_body() {
+async fn a_trap_is_a_trap_before_within_and_after_the_body() {
     let host = host();
-    for path in ["/trap", "/trap-midway"] {
+    for path in ["/trap", "/trap-midway", "/trap-after"] {
         let outcome = get(&host, path).await;
         assert_label(&outcome, "trap");
         assert_eq!(outcome.response.status(), 500);
@@ -261,11 +262,10 @@ fn the_command_serves_it_and_survives_what_it_does() {
     for (path, status, label) in [
         ("/trap", 500, "trap"),
         ("/trap-midway", 500, "trap"),
+        ("/error-midway", 502, "bad_response"),
         ("/hoard", 500, "out_of_memory"),
         ("/spin", 504, "deadline"),
-        ("/hang", 504, "deadline"),
         ("/error", 502, "bad_response"),
-        ("/error-midway", 502, "bad_response"),
     ] {
         let answer = client.get(path);
         let found = (answer.status, answer.label());
@@ -273,6 +273,17 @@ fn the_command_serves_it_and_survives_what_it_does() {
         let next = client.get("/count");
         assert_eq!((next.status, next.text()), (200, "1"), "after {path}");
     }
+    // One whose head was told by then: it waits.
+    let (path, label) = ("/hang", "deadline");
+    let mut cut = server.client();
+    cut.send(&request("GET", path, b""));
+    let mut told = Vec::new();
+    let _ = cut.stream.read_to_end(&mut told);
+    assert!(told.starts_with(b"HTTP/1.1 200 OK\r\n"), "{path}");
+    assert!(!told.ends_with(b"0\r\n\r\n"), "{path} looks complete");
+    let told = format!("path=\"{path}\" status=200 outcome=\"{label}\"");
+    assert!(server.log().contains(&told), "{told} in {}", server.log());
+    assert_eq!(server.client().get("/count").text(), "1", "after {path}");
     assert_eq!(client.get("/slow").text(), "one two three");
     assert!(server.log().contains("asked to fail"), "{}", server.log());
 }

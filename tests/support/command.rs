@@ -44,16 +44,11 @@ fn program() -> &'static Path {
             Some(profile) => profile,
             None => panic!("{} names no profile", folder.display()),
         };
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args([
-                "build",
-                "--quiet",
-                "-p",
-                "lavandula",
-                "-p",
-                "lavandula-host",
-            ])
-            .args(["--bin", "lavandula", "--profile", profile])
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args(["build", "--quiet", "--bin", "lavandula"])
+            .args(["-p", "lavandula", "-p", "lavandula-host"])
+            .args(["--profile", profile])
             // This very test as well, which is there already: with it cargo chooses
             // the features of dependencies as it did for the test, and does not
             // compile wasmtime a second time.
@@ -61,9 +56,17 @@ fn program() -> &'static Path {
             // Also where this was given to `cargo test` and not set for it.
             .arg("--target-dir")
             .arg(folder.parent().expect("a profile lies in a target folder"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo runs");
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        // What cargo has told this test about its package. Build scripts ask for
+        // variables of the same names (that of ring, for one), and would run again
+        // each time, for these values and then for none.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(name);
+            }
+        }
+        let built = cargo.status().expect("cargo runs");
         assert!(built.success(), "the command does not build");
         folder.join(format!("lavandula{}", std::env::consts::EXE_SUFFIX))
     })

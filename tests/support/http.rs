@@ -5,10 +5,10 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Stdio;
-use std::sync::mpsc;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,20 @@ use super::component;
 /// The longest that anything here may take before the test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The command that serves `component`.
+fn serve(component: &Path, options: &[&str]) -> Command {
+    let mut command = lavandula();
+    command.arg("serve").arg(component).args(options);
+    command
+}
+
 /// A server on a free port.
 pub struct Server {
     pub process: Process,
     pub addr: SocketAddr,
     pub log: NamedTempFile,
+    /// What it has printed after its first line.
+    lines: Mutex<mpsc::Receiver<String>>,
 }
 
 impl Server {
@@ -35,37 +44,71 @@ impl Server {
 
     #[track_caller]
     pub fn of(component: &Path, options: &[&str]) -> Self {
+        Self::launch(&mut serve(component, options))
+    }
+
+    /// The same with so many file descriptors at most.
+    #[track_caller]
+    pub fn with_descriptors(number: u32, folder: &str, options: &[&str]) -> Self {
+        let serve = serve(&component(folder), options);
+        let mut limited = Command::new("sh");
+        limited
+            .args(["-c", r#"ulimit -n "$0" && exec "$@""#])
+            .arg(number.to_string())
+            .arg(serve.get_program())
+            .args(serve.get_args());
+        for (name, value) in serve.get_envs() {
+            match value {
+                Some(value) => limited.env(name, value),
+                None => limited.env_remove(name),
+            };
+        }
+        Self::launch(&mut limited)
+    }
+
+    /// The server that `command` starts, which has `serve` and its options.
+    #[track_caller]
+    pub fn launch(command: &mut Command) -> Self {
         let log = NamedTempFile::new().expect("a temporary file");
-        let mut command = lavandula();
         command
-            .arg("serve")
-            .arg(component)
             .args(["--addr", "127.0.0.1:0"])
-            .args(options)
             // The server must not tell clients even where it is told to look.
             .env("RUST_BACKTRACE", "full")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.reopen().expect("a temporary file"));
-        let mut process = Process::start(&mut command);
+        let mut process = Process::start(command);
 
         let stdout = process.child().stdout.take().expect("it is piped");
-        let (lines, line) = mpsc::channel();
+        let (line, lines) = mpsc::channel();
         // Reads on to the end, so that the pipe is never full.
         thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = lines.send(line);
+            for printed in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = line.send(printed);
             }
         });
-        let line = line.recv_timeout(PATIENCE);
+        let line = lines.recv_timeout(PATIENCE);
         let addr = line.as_deref().ok().and_then(|line| {
             let rest = line.strip_prefix("Serving HTTP on http://")?;
             rest.strip_suffix('/')?.parse().ok()
         });
         match addr {
-            Some(addr) => Self { process, addr, log },
+            Some(addr) => Self {
+                process,
+                addr,
+                log,
+                lines: Mutex::new(lines),
+            },
             None => panic!("it does not serve: {line:?}, {}", text(log.path())),
         }
+    }
+
+    /// The next line that it prints.
+    #[track_caller]
+    pub fn line(&self) -> String {
+        let lines = self.lines.lock().expect("no test panics with it");
+        let line = lines.recv_timeout(PATIENCE);
+        line.unwrap_or_else(|_| panic!("it prints no more: {}", self.log()))
     }
 
     /// What it has logged so far.
@@ -133,6 +176,14 @@ pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+}
+
+/// How much of an answer there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// The connection ended before it.
+    Part,
 }
 
 impl Answer {
@@ -221,17 +272,90 @@ impl Client {
         }
     }
 
-    /// The next answer. The server knows the length of each, so that it never
-    /// sends one in chunks.
+    /// The next answer, whole.
     #[track_caller]
     pub fn answer(&mut self) -> Answer {
+        match self.answer_or_part() {
+            (answer, Extent::Whole) => answer,
+            (answer, Extent::Part) => panic!("it was cut off: {answer:?}"),
+        }
+    }
+
+    /// The next answer, as far as it came.
+    #[track_caller]
+    pub fn answer_or_part(&mut self) -> (Answer, Extent) {
         let mut answer = self.head();
+        if answer.header("transfer-encoding") == Some("chunked") {
+            loop {
+                match self.chunk() {
+                    Some(chunk) if chunk.is_empty() => return (answer, Extent::Whole),
+                    Some(chunk) => answer.body.extend_from_slice(&chunk),
+                    None => return (answer, Extent::Part),
+                }
+            }
+        }
         let length = answer.header("content-length");
         let length = length.unwrap_or_else(|| panic!("no length: {answer:?}"));
-        answer.body = vec![0; length.parse().expect("a number")];
-        let read = self.stream.read_exact(&mut answer.body);
-        read.expect("as long as it says");
-        answer
+        let length: u64 = length.parse().expect("a number");
+        let body = self.up_to(length);
+        let whole = body.len() as u64 == length;
+        answer.body = body;
+        let extent = if whole { Extent::Whole } else { Extent::Part };
+        (answer, extent)
+    }
+
+    /// The next chunk of a body, empty where it is the last one. None where the
+    /// connection ends before that of the chunk.
+    #[track_caller]
+    pub fn chunk(&mut self) -> Option<Vec<u8>> {
+        let mut size = Vec::new();
+        while !size.ends_with(b"\r\n") {
+            size.push(*self.up_to(1).first()?);
+        }
+        let size = String::from_utf8_lossy(&size);
+        let size = size.trim_end().split(';').next().unwrap_or_default();
+        let size = u64::from_str_radix(size, 16).expect("the size of a chunk");
+        let mut chunk = self.up_to(size + 2);
+        let whole = chunk.len() as u64 == size + 2;
+        chunk.truncate(usize::try_from(size).expect("it fits"));
+        whole.then_some(chunk)
+    }
+
+    /// So many bytes, or fewer where the connection ends before.
+    #[track_caller]
+    fn up_to(&mut self, length: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        match self.stream.by_ref().take(length).read_to_end(&mut bytes) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => panic!("neither more nor an end: {error}"),
+        }
+        bytes
+    }
+
+    /// Says that nothing more will be sent.
+    #[track_caller]
+    pub fn half_close(&mut self) {
+        let shut = self.stream.get_ref().shutdown(Shutdown::Write);
+        shut.expect("a socket");
+    }
+
+    /// How long a read may take from here on.
+    #[track_caller]
+    pub fn be_patient_for(&mut self, limit: Duration) {
+        let stream = self.stream.get_ref();
+        stream.set_read_timeout(Some(limit)).expect("a socket");
+    }
+
+    /// Nothing comes, and the connection does not end either.
+    #[track_caller]
+    pub fn assert_silent_for(&mut self, time: Duration) {
+        self.be_patient_for(time);
+        match self.stream.fill_buf() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            other => panic!("it is not silent: {other:?}"),
+        }
+        self.be_patient_for(PATIENCE);
     }
 
     /// The server has closed the connection, and sent nothing more before.

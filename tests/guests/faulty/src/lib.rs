@@ -11,10 +11,25 @@ fn handle<'a>(cx: &'a Context, request: Request<'a>) -> Response<'a> {
         "/trap" => panic!("asked to trap"),
         "/spin" => spin(),
         "/overflow" => Response::ok(overflow(1).to_string(), "text/plain"),
+        "/sleep" => sleep(number(&request)),
+        "/exit" => std::process::exit(0),
         "/hoard" => hoard(),
         "/fill" => fill(cx).into_response(),
+        "/fill-then-trap" => {
+            let _ = fill(cx);
+            panic!("asked to trap")
+        }
         "/status" => Response::new(number(&request)),
         "/header" => Response::new(200).with_header("not a name", b"x"),
+        "/value" => Response::new(200).with_header("x-value", b"x\r\nx-smuggled: 1"),
+        "/connection" => Response::ok("answered", "text/plain")
+            .with_header("connection", b"close")
+            .with_header("transfer-encoding", b"chunked"),
+        "/headers" => Response::new(200).with_header("x-large", large(cx, number(&request))),
+        "/length" => Response::ok("ten bytes.", "text/plain").with_header(
+            "content-length",
+            request.query_value("n").unwrap_or("").as_bytes(),
+        ),
         "/large" => Response::ok(
             vec![b'x'; usize::from(number(&request)) * 1024],
             "text/plain",
@@ -23,6 +38,9 @@ fn handle<'a>(cx: &'a Context, request: Request<'a>) -> Response<'a> {
         "/stack" => stack(&request),
         "/print" => print(),
         "/leak" => leak(),
+        "/handles" => loop {
+            leak();
+        },
         "/describe" => describe(cx, request).into_response(),
         _ => Response::ok(request.body(), "application/octet-stream"),
     }
@@ -48,6 +66,22 @@ fn overflow(depth: u64) -> u64 {
         return 0;
     }
     frame[0].wrapping_add(overflow(depth + 1))
+}
+
+/// Waits on the host's clock for so many milliseconds.
+fn sleep(milliseconds: u16) -> Response<'static> {
+    #[cfg(target_arch = "wasm32")]
+    clock::wasi::clocks::monotonic_clock::subscribe_duration(u64::from(milliseconds) * 1_000_000)
+        .block();
+    Response::ok(format!("{milliseconds} ms"), "text/plain")
+}
+
+/// So many KiB.
+fn large(cx: &Context, kib: u16) -> &[u8] {
+    let bytes = vec![b'x'; usize::from(kib) * 1024];
+    cx.arena()
+        .alloc_slice_copy(&bytes)
+        .map_or(&[], |bytes| bytes)
 }
 
 /// Takes memory through the global allocator until there is none, and dies of

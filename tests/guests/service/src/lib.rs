@@ -6,6 +6,8 @@ mod bindings {
     wit_bindgen::generate!({ path: "wit", generate_all });
 }
 
+mod fetch;
+
 use bindings::exports::wasi::http::handler::Guest;
 use bindings::wasi::clocks::monotonic_clock::wait_for;
 use bindings::wasi::http::types::{ErrorCode, Fields, Request, Response, Trailers};
@@ -38,11 +40,13 @@ impl Guest for Component {
             "/length" => Ok(stream(&[("content-length", query)], hello)),
             "/hang" => Ok(stream(&[], hang)),
             "/trap-midway" => Ok(stream(&[], trap_midway)),
+            "/trap-after" => Ok(stream(&[], trap_after)),
             "/spin-midway" => Ok(stream(&[], spin_midway)),
             "/error-midway" => Ok(error_midway()),
             "/count" => Ok(text(200, count())),
             "/hoard" => hoard(),
             "/handles" => handles(),
+            "/fetch" => Ok(fetch::relay(query).await),
             _ => Ok(echo(request)),
         }
     }
@@ -167,6 +171,13 @@ async fn trap_midway(mut body: StreamWriter<u8>) {
     panic!("asked to trap midway");
 }
 
+/// The body is complete, and the work is not.
+async fn trap_after(body: StreamWriter<u8>) {
+    hello(body).await;
+    wait_for(PAUSE).await;
+    panic!("asked to trap afterwards");
+}
+
 async fn spin_midway(mut body: StreamWriter<u8>) {
     body.write_all(b"hello".to_vec()).await;
     spin();
@@ -179,7 +190,7 @@ fn error_midway() -> Response {
     wit_bindgen::spawn_local(async move {
         writer.write_all(b"hello".to_vec()).await;
         drop(writer);
-        let _ = trailers.write(Err(ErrorCode::HttpProtocolError)).await;
+        let _ = trailers.write(Err(ErrorCode::LoopDetected)).await;
     });
     Response::new(Fields::new(), Some(reader), future).0
 }
