@@ -1,5 +1,7 @@
 //! The command line: what there is to say, and what to do about it.
 
+mod serve;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,8 +18,12 @@ use crate::progress::{Steps, print};
 use crate::report::Report;
 use crate::{Failure, catalogue, fixed, guest, plot, requests, table};
 
+use serve::Verdict;
+
 /// What a command that could not do its work exits with.
 const FAILED: u8 = 2;
+/// What a run exits with whose report has errors in it.
+const WRONG: u8 = 1;
 
 /// What the timed sections of a run come to.
 const SECTION: Duration = Duration::from_millis(1);
@@ -29,7 +35,7 @@ const REQUESTS_SECTION: Duration = Duration::from_millis(2);
 const REQUESTS_BOUND: Duration = Duration::from_millis(20);
 const SEED: u64 = 1;
 
-/// Measures lavandula in WebAssembly: its arena beside its peers, and whole requests.
+/// Measures lavandula: its arena beside its peers, whole requests, and whole servers.
 #[derive(Debug, Parser)]
 #[command(
     name = "lavandula-bench",
@@ -46,6 +52,9 @@ struct Arguments {
 enum Command {
     Arenas(Arenas),
     Requests(Requests),
+    Serve(serve::Arguments),
+    #[command(hide = true)]
+    Floor(crate::serve::floor::Arguments),
 }
 
 /// Measures arenas and allocators against each other: times, operations, fuel and
@@ -95,6 +104,12 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Arenas(arguments) => arenas(&arguments),
         Command::Requests(arguments) => requests(&arguments),
+        Command::Floor(arguments) => crate::serve::floor::run(&arguments),
+        Command::Serve(arguments) => match serve::run(&arguments) {
+            Ok(Verdict::Clean) => Ok(()),
+            Ok(Verdict::Errors) => return ExitCode::from(WRONG),
+            Err(failure) => Err(failure),
+        },
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,9 +1,10 @@
 //! What a report must name to be worth anything: versions and the machine.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use cargo_metadata::MetadataCommand;
 use serde::Serialize;
 
 use crate::Failure;
@@ -75,6 +76,22 @@ fn locked(lock: &str, package: &str) -> Vec<String> {
             Some(line.split('"').nth(1)?.to_owned())
         })
         .collect()
+}
+
+/// The root of the workspace that this belongs to.
+pub fn workspace() -> Result<PathBuf, Failure> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .no_deps()
+        .exec();
+    let metadata = metadata.map_err(|error| Failure::Workspace(error.to_string()))?;
+    Ok(metadata.workspace_root.into())
+}
+
+/// What the system's kernel calls itself, where it says so.
+pub fn kernel() -> Option<String> {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok();
+    kernel.map(|kernel| kernel.trim().to_owned())
 }
 
 /// The first line that a program says, where it succeeds.

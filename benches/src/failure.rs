@@ -49,6 +49,44 @@ pub enum Failure {
          `--engine wasmtime`"
     )]
     Node(String),
+    /// A server does not do what it is to do.
+    #[error("{server} cannot be measured: {reason}")]
+    Server {
+        /// The server.
+        server: String,
+        /// What it does instead.
+        reason: String,
+    },
+    /// The system denies the client something.
+    #[error("the client of the servers cannot work: {0}")]
+    Client(io::Error),
+    /// The `wasmtime` that was named is none.
+    #[error("{0}")]
+    Wasmtime(String),
+    /// Servers and client cannot be kept apart.
+    #[error("servers and client cannot be kept apart: {0}; run with `--pin no`")]
+    Placement(String),
+    /// Too few files may be open.
+    #[error(
+        "{needed} files are needed for so many connections and {allowed} may be open: raise the \
+         limit with `ulimit -Hn`, or run with fewer `--connections`"
+    )]
+    Files {
+        /// How many may be open.
+        allowed: u64,
+        /// How many are needed.
+        needed: u64,
+    },
+    /// No such server, or load.
+    #[error("there is no {kind} `{name}`: choose from {known}")]
+    Unknown {
+        /// What is not known.
+        kind: &'static str,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
     /// No such workload.
     #[error("there is no workload `{name}`: choose from {known}")]
     UnknownWorkload {

@@ -1,6 +1,7 @@
 //! Measures the arena beside its peers, in WebAssembly: one module with all
 //! allocators, under wasmtime and under V8. And whole requests with what keeps them
-//! apart, which is in [`requests`] and has its own order of things.
+//! apart, which is in [`requests`], and whole servers, which is in [`serve`]: each has
+//! its own order of things.
 //!
 //! ```text
 //! catalogue   what is measured, in words
@@ -26,6 +27,7 @@ pub mod operations;
 pub mod progress;
 pub mod report;
 pub mod requests;
+pub mod serve;
 
 mod environment;
 mod failure;

@@ -139,7 +139,7 @@ pub fn in_rounds<T>(
         .map(|tasks| tasks.into_iter().map(&mut begin).collect())
         .collect::<Result<Vec<Vec<_>>, Failure>>()?;
 
-    let mut order = Shuffle(plan.seed);
+    let mut order = Shuffle::new(plan.seed);
     for _ in 0..plan.rounds {
         for tasks in &mut groups {
             for at in order.of(tasks.len()) {
@@ -238,9 +238,14 @@ pub fn quartiles(mut samples: Vec<f64>) -> [f64; 3] {
 }
 
 /// Orders, the same for the same seed (splitmix64).
-struct Shuffle(u64);
+pub(crate) struct Shuffle(u64);
 
 impl Shuffle {
+    /// Orders that depend on this.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -250,7 +255,7 @@ impl Shuffle {
     }
 
     /// The numbers below `count`, shuffled.
-    fn of(&mut self, count: usize) -> Vec<usize> {
+    pub(crate) fn of(&mut self, count: usize) -> Vec<usize> {
         let mut order: Vec<_> = (0..count).collect();
         for at in (1..count).rev() {
             let with = (self.next() % (at as u64 + 1)) as usize;
@@ -272,9 +277,9 @@ mod tests {
 
     #[test]
     fn an_order_has_every_number_once_and_depends_on_the_seed() {
-        let mut order = Shuffle(1).of(10);
-        assert_eq!(order, Shuffle(1).of(10));
-        assert_ne!(order, Shuffle(2).of(10));
+        let mut order = Shuffle::new(1).of(10);
+        assert_eq!(order, Shuffle::new(1).of(10));
+        assert_ne!(order, Shuffle::new(2).of(10));
         order.sort_unstable();
         assert!(order.into_iter().eq(0..10));
     }

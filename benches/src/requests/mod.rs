@@ -28,13 +28,10 @@ mod state;
 mod table;
 mod watch;
 
-use std::path::Path;
 use std::rc::Rc;
 
-use cargo_metadata::MetadataCommand;
-
 use crate::Failure;
-use crate::environment::{Machine, WORK, versions};
+use crate::environment::{Machine, WORK, kernel, versions, workspace};
 use crate::measure::{Plan, runs};
 use crate::progress::Steps;
 
@@ -103,20 +100,10 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
     Ok(report)
 }
 
-fn workspace() -> Result<std::path::PathBuf, Failure> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
-        .no_deps()
-        .exec();
-    let metadata = metadata.map_err(|error| Failure::Workspace(error.to_string()))?;
-    Ok(metadata.workspace_root.into())
-}
-
 fn environment() -> report::Environment {
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok();
     report::Environment {
         machine: Machine::this(),
-        kernel: kernel.map(|kernel| kernel.trim().to_owned()),
+        kernel: kernel(),
         page_bytes: watch::page_bytes(),
         restores: engine::Restore::here().what(),
     }

@@ -1,0 +1,205 @@
+//! Everything that servers need to be started, and that all of them give the same
+//! answers.
+
+use std::path::{Path, PathBuf};
+
+use lavandula_host::Door;
+use lavandula_host::build::Build;
+use serde::Serialize;
+use tempfile::TempDir;
+
+use super::answer::{Answer, Request};
+use super::catalogue::{Isolation, Kind, Log, Programs, Subject};
+use super::cores::Cores;
+use super::floor::Known;
+use super::process::Server;
+use super::programs::{self, Wasmtime};
+use crate::Failure;
+
+/// What is asked of a stage.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// The crate of the handler.
+    pub handler: &'a Path,
+    /// Servers, in the order of the report.
+    pub subjects: Vec<&'static Subject>,
+    /// Requests that are going to be sent.
+    pub requests: Vec<Request>,
+    /// The most connections that are opened.
+    pub connections: usize,
+    /// Where `lavandula` is, if not beside this program.
+    pub lavandula: Option<&'a Path>,
+    /// Where `wasmtime` is, if not on the `PATH`.
+    pub wasmtime: Option<&'a Path>,
+}
+
+/// A server that is not measured, and why.
+#[derive(Debug, Clone, Serialize)]
+pub struct Missing {
+    /// Its name.
+    pub server: &'static str,
+    /// Why, and what to do.
+    pub why: String,
+}
+
+/// Servers, ready to be started.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    /// Those that can be.
+    pub subjects: Vec<&'static Subject>,
+    /// Those that cannot.
+    pub missing: Vec<Missing>,
+    /// The version of `wasmtime serve`, where it takes part.
+    pub wasmtime: Option<String>,
+    wasmtime_path: PathBuf,
+    lavandula: PathBuf,
+    bench: PathBuf,
+    files: TempDir,
+    requests: Vec<(Request, Answer)>,
+    connections: usize,
+    cores: &'a Cores,
+}
+
+const COMPONENT: &str = "component.wasm";
+const ANSWERS: &str = "answers.json";
+
+/// The one whose answers all others must give.
+const REFERENCE: Subject = Subject {
+    name: "the reference",
+    what: "",
+    colour: "",
+    kind: Kind::Ours {
+        isolation: Isolation::Instance,
+        door: Door::Fast,
+        log: Log::Warnings,
+    },
+};
+
+impl<'a> Stage<'a> {
+    /// Builds what is to be built, and asks the handler for its answers. `cores` says
+    /// where servers are going to run.
+    ///
+    /// # Errors
+    /// [`Failure`] where something does not build or answer. A `wasmtime` that was
+    /// not named and is not there is among [`Self::missing`].
+    pub fn new(wanted: Wanted<'_>, cores: &'a Cores) -> Result<Self, Failure> {
+        // First, since what is named in vain is to be told at once.
+        let needs = |subject: &&Subject| matches!(subject.kind, Kind::Wasmtime(_));
+        let (mut theirs, mut subjects): (Vec<&Subject>, Vec<_>) =
+            wanted.subjects.into_iter().partition(needs);
+        let mut missing = Vec::new();
+        let mut wasmtime = None;
+        if !theirs.is_empty() {
+            match Wasmtime::find(wanted.wasmtime) {
+                Ok(found) => {
+                    wasmtime = Some(found);
+                    subjects.append(&mut theirs);
+                }
+                Err(why) if wanted.wasmtime.is_some() => return Err(Failure::Wasmtime(why)),
+                Err(why) => missing.extend(theirs.iter().map(|subject| Missing {
+                    server: subject.name,
+                    why: why.clone(),
+                })),
+            }
+        }
+        let bench = programs::bench()?;
+        let lavandula = programs::lavandula(wanted.lavandula)?;
+        let files = tempfile::tempdir().map_err(|error| Failure::Build(error.to_string()))?;
+        Build::new(wanted.handler)
+            .output(files.path().join(COMPONENT))
+            .quiet()
+            .run()?;
+        let (wasmtime_path, wasmtime) = match wasmtime {
+            Some(found) => (found.path, Some(found.version)),
+            None => (PathBuf::new(), None),
+        };
+        let mut stage = Self {
+            subjects,
+            missing,
+            wasmtime,
+            wasmtime_path,
+            lavandula,
+            bench,
+            files,
+            requests: Vec::new(),
+            connections: wanted.connections,
+            cores,
+        };
+        stage.ask(&wanted.requests)?;
+        Ok(stage)
+    }
+
+    /// Asks the handler once for each of its answers, and writes them down for the
+    /// floor.
+    fn ask(&mut self, requests: &[Request]) -> Result<(), Failure> {
+        let mut command = REFERENCE.command(&self.programs());
+        let server = Server::start(REFERENCE.name, command.current_dir(self.files.path()))?;
+        for &request in requests {
+            let answer = ask(&server, &request)?;
+            if answer.status != 200 {
+                let reason = format!("{} is answered with {answer:?}", request.path);
+                return Err(server.failure(reason));
+            }
+            self.requests.push((request, answer));
+        }
+        let known: Vec<_> = self
+            .requests
+            .iter()
+            .map(|(request, answer)| Known {
+                method: request.method.to_owned(),
+                path: request.path.to_owned(),
+                answer: answer.clone(),
+            })
+            .collect();
+        let path = self.files.path().join(ANSWERS);
+        serde_json::to_vec(&known)
+            .map_err(std::io::Error::from)
+            .and_then(|json| std::fs::write(&path, json))
+            .map_err(|error| Failure::Write { path, error })
+    }
+
+    fn programs(&self) -> Programs<'_> {
+        // Files are named as seen from their folder, where servers are started.
+        Programs {
+            lavandula: &self.lavandula,
+            wasmtime: &self.wasmtime_path,
+            bench: &self.bench,
+            component: COMPONENT.as_ref(),
+            answers: ANSWERS.as_ref(),
+            connections: self.connections,
+        }
+    }
+
+    /// Starts a server, and sees that it gives the answers that all others give.
+    ///
+    /// # Errors
+    /// [`Failure::Server`] where it does not, with what differs.
+    pub fn start(&self, subject: &Subject) -> Result<Server, Failure> {
+        self.cores.for_servers()?;
+        let mut command = subject.command(&self.programs());
+        let server = Server::start(subject.name, command.current_dir(self.files.path()));
+        self.cores.for_client()?;
+        let server = server?;
+        for (request, expected) in &self.requests {
+            let answer = ask(&server, request)?;
+            if let Some(difference) = answer.difference(expected) {
+                let (method, path) = (request.method, request.path);
+                return Err(server.failure(format!(
+                    "it answers {method} {path} as no other does: {difference}"
+                )));
+            }
+        }
+        Ok(server)
+    }
+
+    /// The body that a request is answered with.
+    pub fn body(&self, request: &Request) -> &[u8] {
+        let found = self.requests.iter().find(|(known, _)| known == request);
+        found.map_or(&[], |(_, answer)| &answer.body)
+    }
+}
+
+fn ask(server: &Server, request: &Request) -> Result<Answer, Failure> {
+    Answer::ask(server.addr(), request)
+        .map_err(|error| server.failure(format!("no answer to {}: {error}", request.path)))
+}

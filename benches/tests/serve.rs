@@ -1,0 +1,334 @@
+//! `lavandula-bench serve`, as short as it can be: that nothing is missing, that the
+//! load finds every answer that is not the right one, and what becomes of a server
+//! that ends.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use lavandula_bench::serve::answer::{Answer, Request};
+use lavandula_bench::serve::floor::Known;
+use lavandula_bench::serve::load::{self, Group, Load, Measured, Until};
+use lavandula_bench::serve::process::Server;
+use serde_json::Value;
+use tempfile::{NamedTempFile, TempDir};
+
+const BENCH: &str = env!("CARGO_BIN_EXE_lavandula-bench");
+
+const REQUEST: Request = Request {
+    method: "POST",
+    path: "/here?a=b",
+    body: b"{}",
+};
+
+fn answer(status: u16, body: &str) -> Answer {
+    Answer {
+        status,
+        headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+/// A floor that answers the request with this. The file must outlive its start.
+fn floor(answer: &Answer) -> Server {
+    let known = [Known {
+        method: REQUEST.method.to_owned(),
+        path: REQUEST.path.to_owned(),
+        answer: answer.clone(),
+    }];
+    let mut file = NamedTempFile::new().expect("a temporary file");
+    file.write_all(&serde_json::to_vec(&known).expect("it is JSON"))
+        .expect("it is written");
+    let mut command = Command::new(BENCH);
+    command.args(["floor", "--addr", "127.0.0.1:0", "--answers"]);
+    Server::start("floor", command.arg(file.path())).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+fn measured(server: &Server, body: &str, until: Until) -> Measured {
+    let group = Group {
+        connections: 100,
+        request: &REQUEST.bytes(),
+        body: body.as_bytes(),
+    };
+    let load = Load {
+        groups: &[group],
+        warm_up: Duration::from_millis(20),
+        until,
+    };
+    load::run(server, &load).expect("the client can work")
+}
+
+const SHORT: Until = Until::Elapsed(Duration::from_millis(200));
+
+#[test]
+fn the_floor_answers_with_what_it_was_told_and_knows_nothing_else() {
+    let told = answer(200, "hello");
+    let server = floor(&told);
+    assert_eq!(Answer::ask(server.addr(), &REQUEST).unwrap(), told);
+    for other in [
+        Request {
+            method: "GET",
+            ..REQUEST
+        },
+        Request {
+            path: "/here",
+            ..REQUEST
+        },
+    ] {
+        assert_eq!(Answer::ask(server.addr(), &other).unwrap().status, 404);
+    }
+}
+
+#[test]
+fn right_answers_are_counted_and_their_latencies_are_there() {
+    let measured = measured(&floor(&answer(200, "hello")), "hello", SHORT);
+    let found = &measured.groups[0];
+    assert!(found.errors.is_empty(), "{:?}", found.errors);
+    assert!(found.answers > 100, "{}", found.answers);
+    // Those that began before it was measured are missing, those that ended after it
+    // are there: a hundred at either end.
+    let difference = found.latencies.count().abs_diff(found.answers);
+    assert!(difference <= 100, "{difference}");
+    let (p50, p99) = (
+        found.latencies.quantile_us(0.5),
+        found.latencies.quantile_us(0.99),
+    );
+    assert!(p50 > 1.0 && p50 <= p99 && p99 <= found.latencies.largest_us());
+    assert!(measured.elapsed >= Duration::from_millis(200));
+}
+
+#[test]
+fn so_many_answers_are_waited_for_and_few_more() {
+    let measured = measured(&floor(&answer(200, "")), "", Until::Answers(1_000));
+    assert!((1_000..1_100).contains(&measured.answers()));
+}
+
+#[test]
+fn another_body_is_an_error_and_no_answer() {
+    for (given, expected) in [("hello", "help!"), ("hell", "hello"), ("hello", "hell")] {
+        let measured = measured(&floor(&answer(200, given)), expected, SHORT);
+        let found = &measured.groups[0];
+        assert_eq!(found.answers, 0);
+        let (what, _) = found.errors.iter().next().expect("they are found");
+        assert!(what.contains("differs"), "{what}");
+    }
+}
+
+#[test]
+fn another_status_is_an_error_that_names_it() {
+    let measured = measured(&floor(&answer(503, "hello")), "hello", SHORT);
+    let found = &measured.groups[0];
+    assert_eq!(found.answers, 0);
+    let (what, _) = found.errors.iter().next().expect("they are found");
+    assert!(what.contains("503"), "{what}");
+}
+
+#[test]
+fn a_server_that_ends_is_an_error_and_cannot_go_on() {
+    let mut server = floor(&answer(200, "hello"));
+    let killed = Command::new("kill")
+        .args(["-KILL", &server.id().to_string()])
+        .status();
+    assert!(killed.expect("`kill` runs").success());
+    let measured = measured(&server, "hello", SHORT);
+    assert!(measured.groups[0].errors.values().sum::<u64>() > 0);
+    assert_eq!(measured.answers(), 0);
+    // The process is gone for good only after a moment.
+    for _ in 0..1_000 {
+        if server.go_on().is_err() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("it goes on");
+}
+
+#[test]
+fn a_paused_server_does_nothing_until_it_goes_on() {
+    let mut server = floor(&answer(200, "hello"));
+    server.pause().unwrap();
+    let mut stream = std::net::TcpStream::connect(server.addr()).unwrap();
+    stream.write_all(&REQUEST.bytes()).unwrap();
+    let patience = Duration::from_millis(300);
+    stream.set_read_timeout(Some(patience)).unwrap();
+    let mut byte = [0];
+    let read = std::io::Read::read(&mut stream, &mut byte);
+    assert!(read.is_err(), "{read:?}");
+    server.go_on().unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    assert_eq!(std::io::Read::read(&mut stream, &mut byte).unwrap(), 1);
+}
+
+/// `lavandula`, built with the packages whose features decide what `cargo test` at the
+/// root has compiled, this very test among them: so wasmtime is not compiled a second
+/// time.
+fn lavandula() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let folder = Path::new(BENCH).parent().expect("it lies in PROFILE");
+        let profile = match folder.file_name().and_then(OsStr::to_str) {
+            Some("debug") => "dev",
+            Some(profile) => profile,
+            None => panic!("{} names no profile", folder.display()),
+        };
+        let target = folder.parent().expect("a profile lies in a target folder");
+        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["build", "--quiet", "-p", "lavandula"])
+            .args(["-p", "lavandula-bench", "-p", "lavandula-host"])
+            .args([
+                "--bin",
+                "lavandula",
+                "--test",
+                "serve",
+                "--profile",
+                profile,
+            ])
+            .arg("--target-dir")
+            .arg(target)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .expect("cargo runs");
+        assert!(built.success(), "the command does not build");
+        folder.join(format!("lavandula{}", std::env::consts::EXE_SUFFIX))
+    })
+}
+
+/// The command without a `wasmtime` on the PATH, and what it said.
+fn serve(arguments: &[&str]) -> Output {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).filter(|folder| !folder.join("wasmtime").exists());
+    Command::new(BENCH)
+        .arg("serve")
+        .arg("--lavandula")
+        .arg(lavandula())
+        .args(arguments)
+        .env(
+            "PATH",
+            std::env::join_paths(folders).expect("they came from one"),
+        )
+        .output()
+        .expect("it runs")
+}
+
+fn report(arguments: &[&str]) -> Value {
+    let output = serve(arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    serde_json::from_slice(&output.stdout).expect("it is JSON")
+}
+
+#[test]
+fn every_server_has_a_row_for_every_load_or_says_why_not() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let plot = folder.path().join("serve.svg");
+    let report = report(&[
+        "--json",
+        "--rounds",
+        "2",
+        "--seconds",
+        "0.1",
+        "--connections",
+        "1,80",
+        "--plot",
+        plot.to_str().expect("it is text"),
+    ]);
+    let rows = report["rows"].as_array().expect("there are rows");
+    let ours = [
+        "floor",
+        "instance-fast",
+        "instance-fast-logging",
+        "instance-wasi-http",
+        "rewind-fast",
+        "rewind-wasi-http",
+    ];
+    let mut found = BTreeSet::new();
+    for row in rows {
+        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        found.insert((text("server"), text("load"), row["connections"].as_u64()));
+        assert_eq!(row["errors"], serde_json::json!({}), "{row}");
+        for figure in ["requests_per_s", "p50_us", "p99_us"] {
+            assert!(row[figure].as_f64() > Some(0.0), "{figure}: {row}");
+        }
+        if cfg!(target_os = "linux") {
+            assert!(row["rss_mib"].as_f64() > Some(1.0), "{row}");
+        }
+        let share = row["share"]["of_medians"].as_f64().expect("a floor");
+        assert!(row["server"] != "floor" || share == 1.0, "{row}");
+        assert_eq!(row["share"]["rounds"].as_array().map(Vec::len), Some(2));
+    }
+    let expected: BTreeSet<_> = ours
+        .iter()
+        .flat_map(|server| {
+            ["hello", "json"].iter().flat_map(move |load| {
+                let row = |connections| (server.to_string(), load.to_string(), Some(connections));
+                [1, 80].map(row)
+            })
+        })
+        .collect();
+    assert_eq!(found, expected);
+    let missing = report["missing"].as_array().expect("they are listed");
+    for (missing, server) in missing
+        .iter()
+        .zip(["wasmtime-serve", "wasmtime-serve-tuned"])
+    {
+        assert_eq!(missing["server"], server);
+        let why = missing["why"].as_str().unwrap_or_default();
+        assert!(why.contains("cargo install wasmtime-cli"), "{why}");
+    }
+    assert_eq!(missing.len(), 2);
+    let picture = std::fs::read_to_string(plot).expect("it was drawn");
+    for server in &ours[1..] {
+        assert!(picture.contains(server), "{server}");
+    }
+}
+
+#[test]
+fn a_soak_looks_at_memory_at_every_tenth() {
+    let report = report(&["--json", "--soak", "500"]);
+    let rows = report["soak"].as_array().expect("there are rows");
+    assert_eq!(rows.len(), 20);
+    for (at, row) in rows.iter().enumerate() {
+        let least = 50 * (at as u64 % 10 + 1);
+        assert!(row["requests"].as_u64() >= Some(least), "{row}");
+        assert_eq!(row["errors"], serde_json::json!({}), "{row}");
+    }
+    assert_eq!(report["rows"], serde_json::json!([]));
+}
+
+#[test]
+fn fairness_has_a_row_with_long_requests_and_one_without() {
+    let report = report(&["--json", "--fairness", "--rounds", "1", "--seconds", "1"]);
+    let rows = report["fairness"].as_array().expect("there are rows");
+    assert_eq!(rows.len(), 6);
+    for pair in rows.chunks(2) {
+        assert_eq!(pair[0]["server"], pair[1]["server"]);
+        assert_eq!(pair[0]["long_connections"], 0);
+        assert!(pair[1]["long_connections"].as_u64() > Some(0));
+        for row in pair {
+            assert_eq!(row["errors"], serde_json::json!({}), "{row}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_there_is_refused_before_anything_is_built() {
+    for (arguments, said) in [
+        (&["--server", "apache"][..], "wasmtime-serve-tuned"),
+        (&["--load", "goodbye"], "hello, json"),
+    ] {
+        let output = serve(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains(said), "{text}");
+    }
+    let output = serve(&["--wasmtime", "/nowhere/wasmtime", "--rounds", "1"]);
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("/nowhere/wasmtime"), "{text}");
+}
