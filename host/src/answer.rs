@@ -6,14 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode, response};
 use http_body::{Body, Frame, SizeHint};
 use thiserror::Error;
 
 use crate::account::Account;
 use crate::body::Intake;
-use crate::flow::Flow;
+use crate::flow::{Flow, declared_length};
 use crate::host::{Host, Rest};
 use crate::run::{Awaited, Run};
 
@@ -166,14 +165,7 @@ impl Flowing {
                 head.status,
                 StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
             );
-        let declared = || {
-            head.headers
-                .get(CONTENT_LENGTH)?
-                .to_str()
-                .ok()?
-                .parse()
-                .ok()
-        };
+        let declared = || declared_length(&head.headers)?.parse().ok();
         self.length = if bodiless { Some(0) } else { declared() };
         self
     }

@@ -136,9 +136,6 @@ pub struct ServerConfig {
     /// has one of its own. They take the making off the time that a client waits, and
     /// a slot of memory each. 2.
     pub ready_instances: u32,
-    /// Where operators find `/metrics`, `/live` and `/ready`. Nowhere where
-    /// nothing is said.
-    pub admin_addr: Option<SocketAddr>,
 }
 
 impl Default for ServerConfig {
@@ -151,7 +148,6 @@ impl Default for ServerConfig {
             grace: Duration::from_secs(10),
             threads: None,
             ready_instances: 2,
-            admin_addr: None,
         }
     }
 }

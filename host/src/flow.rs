@@ -142,15 +142,10 @@ where
     ) -> Poll<Result<Told, Failure>> {
         loop {
             let mut progress = self.poll_run(cx);
-            if let Some(Err(_)) = self.said
-                && let Some(Err(failure)) = self.said.take()
-            {
-                return Poll::Ready(Err(failure));
-            }
-            if let Some(Ok(Some(_))) = self.said
-                && let Some(Ok(Some(response))) = self.said.take()
-            {
-                return Poll::Ready(Ok(Told::Whole(response)));
+            match self.said.take() {
+                Some(Err(failure)) => return Poll::Ready(Err(failure)),
+                Some(Ok(Some(response))) => return Poll::Ready(Ok(Told::Whole(response))),
+                Some(Ok(None)) | None => {}
             }
             match self.poll_head(cx) {
                 Ok(Progress::Some) => progress = Progress::Some,
@@ -257,14 +252,19 @@ where
         match self.bad {
             // Nothing that the guest does could mend this.
             Some(BadResponse::BodyTooLarge(_)) => self.bad.take(),
-            Some(_) if self.run.as_ref().is_some_and(Elsewhere::is_elsewhere) => None,
+            Some(_) if self.is_elsewhere() => None,
             _ => self.bad.take(),
         }
     }
 
     /// Whether all of the body is there, for certain.
     fn is_over(&self) -> bool {
-        self.over && !self.run.as_ref().is_some_and(Elsewhere::is_elsewhere)
+        self.over && !self.is_elsewhere()
+    }
+
+    /// Whether the call is driven elsewhere.
+    fn is_elsewhere(&self) -> bool {
+        self.run.as_ref().is_some_and(Elsewhere::is_elsewhere)
     }
 
     fn poll_run(&mut self, cx: &mut Context<'_>) -> Progress {
@@ -390,7 +390,8 @@ where
     }
 }
 
-fn declared_length(headers: &HeaderMap) -> Option<&str> {
+/// What a head says of the length of its body.
+pub(crate) fn declared_length(headers: &HeaderMap) -> Option<&str> {
     let declared: &HeaderValue = headers.get(header::CONTENT_LENGTH)?;
     declared.to_str().ok()
 }

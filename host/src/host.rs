@@ -416,22 +416,23 @@ impl Host {
 
     /// The same without an account.
     pub(crate) async fn settle_rest(&self, rest: &mut Rest) {
-        if let Some(used) = rest.used.take()
-            && let Some(used) = self.stable.leave(used)
-        {
+        if let Some(used) = self.leave(rest) {
             self.tidy(used).await;
         }
     }
 
     /// The same where nobody can wait for it.
-    pub(crate) fn settle_later(&self, rest: Rest, account: &mut Account) {
+    pub(crate) fn settle_later(&self, mut rest: Rest, account: &mut Account) {
         account.ran(rest.ran);
-        if let Some(used) = rest.used
-            && let Some(used) = self.stable.leave(used)
-        {
+        if let Some(used) = self.leave(&mut rest) {
             let host = self.clone();
             tokio::spawn(async move { host.tidy(used).await });
         }
+    }
+
+    /// Leaves the instance of a call to the groom; gives it back where there is none.
+    fn leave(&self, rest: &mut Rest) -> Option<UsedInPlace> {
+        rest.used.take().and_then(|used| self.stable.leave(used))
     }
 
     async fn tidy(&self, (used, place): UsedInPlace) {

@@ -122,7 +122,7 @@ impl Server {
         let Self {
             listener, shared, ..
         } = self;
-        let mut workers = Worker::start_all(&shared);
+        let workers = Worker::start_all(&shared);
         let places = shared.config.max_connections;
         let places = Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
         let mut shutdown = pin!(shutdown);
@@ -140,7 +140,7 @@ impl Server {
                 () = &mut shutdown => break,
                 (place, accepted) = accepted => match accepted {
                     Ok(stream) => {
-                        if let Some(worker) = Worker::of_fewest(&mut workers) {
+                        if let Some(worker) = Worker::of_fewest(&workers) {
                             worker.give(Arrival { stream, place });
                         }
                     }

@@ -263,7 +263,6 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         max_connections: arguments.max_connections as usize,
         grace: arguments.shutdown_grace,
         threads: arguments.threads,
-        admin_addr: arguments.admin_addr,
         ready_instances: arguments.ready_instances,
     };
 

@@ -5,6 +5,7 @@ use std::net::TcpStream as StdTcpStream;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, Version, header};
@@ -13,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -92,20 +94,10 @@ impl Connection {
                     .max_header_size(headers.saturating_mul(2).max(MIN_BUFFER))
                     .max_buf_size(headers.saturating_mul(2).max(64 * MIN_BUFFER))
                     .serve_connection(io, service);
-                let mut connection = pin!(connection);
-                let served = async {
-                    tokio::select! {
-                        result = connection.as_mut() => result,
-                        () = begun(&mut draining) => {
-                            connection.as_mut().graceful_shutdown();
-                            connection.await
-                        }
-                    }
-                };
                 tokio::select! {
                     biased;
                     // Which notices by itself, if the client takes what it is sent.
-                    result = served => result,
+                    result = drained(connection, &mut draining) => result,
                     () = cut.made() => Ok(()),
                 }
             }
@@ -115,14 +107,7 @@ impl Connection {
                     .max_concurrent_streams(MAX_STREAMS)
                     .max_header_list_size(u32::try_from(headers).unwrap_or(u32::MAX))
                     .serve_connection(io, service);
-                let mut connection = pin!(connection);
-                tokio::select! {
-                    result = connection.as_mut() => result,
-                    () = begun(&mut draining) => {
-                        connection.as_mut().graceful_shutdown();
-                        connection.await
-                    }
-                }
+                drained(connection, &mut draining).await
             }
         };
         if let Err(error) = result {
@@ -161,7 +146,7 @@ async fn protocol(stream: &TcpStream) -> std::io::Result<Protocol> {
             return Ok(Protocol::Http1);
         }
         // The same bytes again, until there are more; clients send them at once.
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
@@ -188,6 +173,22 @@ impl Body for Held {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// A connection to its end, which it comes to with its next answer once the server
+/// drains.
+async fn drained<C: GracefulConnection>(
+    connection: C,
+    draining: &mut watch::Receiver<bool>,
+) -> Result<(), C::Error> {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = connection.as_mut() => result,
+        () = begun(draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     }
 }
 

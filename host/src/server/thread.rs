@@ -71,13 +71,13 @@ impl Worker {
     }
 
     /// The one that has the fewest connections.
-    pub(super) fn of_fewest(workers: &mut [Self]) -> Option<&mut Self> {
+    pub(super) fn of_fewest(workers: &[Self]) -> Option<&Self> {
         let open = |worker: &Self| worker.open.load(Ordering::Relaxed);
-        workers.iter_mut().min_by_key(|worker| open(worker))
+        workers.iter().min_by_key(|worker| open(worker))
     }
 
     /// Gives it another.
-    pub(super) fn give(&mut self, arrival: Arrival) {
+    pub(super) fn give(&self, arrival: Arrival) {
         self.open.fetch_add(1, Ordering::Relaxed);
         // It only goes away when it is told to.
         let _ = self.arrivals.send(arrival);
