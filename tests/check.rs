@@ -4,7 +4,7 @@
 mod support;
 
 use lavandula_host::build::Target;
-use lavandula_host::check::{CheckError, Plan, Report, Shape, Verdict};
+use lavandula_host::check::{CheckError, Kind, Plan, Report, Shape, Verdict};
 use lavandula_host::{Door, Host, Isolation};
 use support::{component, component_for, component_with, host, root};
 
@@ -44,7 +44,7 @@ async fn the_samples_hold_by_both_doors_and_for_both_targets() {
                 assert_eq!(report.door, door);
                 report.assert_holds();
                 // That it holds because nothing was claimed is not enough.
-                let identity = &report.evidence("identity").unwrap().detail;
+                let identity = &report.evidence(Kind::Identity).unwrap().detail;
                 assert!(identity.starts_with("60 rewinds put back all"), "{report}");
             }
         }
@@ -92,18 +92,13 @@ fn healed(name: &str) -> Host {
 
 /// Checks a bad guest with several seeds, and that what it breaks is this and
 /// nothing else.
-async fn breaks_only(name: &str, evidence: &str) -> Report {
+async fn breaks_only(name: &str, kind: Kind) -> Report {
     let host = host(&guest(name));
     let mut last = None;
     for seed in [1, 2] {
         let report = check(&host, &Plan::new().requests(100).seed(seed)).await;
-        let broken: Vec<_> = report
-            .evidence
-            .iter()
-            .filter(|evidence| !evidence.holds)
-            .map(|evidence| evidence.name)
-            .collect();
-        assert_eq!(broken, [evidence], "seed {seed}\n{report}");
+        let broken: Vec<_> = report.broken().collect();
+        assert_eq!(broken, [kind], "seed {seed}\n{report}");
         assert_eq!(report.verdict, Verdict::Broken);
         last = Some(report);
     }
@@ -112,30 +107,30 @@ async fn breaks_only(name: &str, evidence: &str) -> Report {
 
 #[tokio::test]
 async fn a_leak_moves_what_comes_after_it() {
-    let report = breaks_only("leaky", "addresses").await;
-    let detail = &report.evidence("addresses").unwrap().detail;
+    let report = breaks_only("leaky", Kind::Addresses).await;
+    let detail = &report.evidence(Kind::Addresses).unwrap().detail;
     assert!(detail.contains("0x"), "it says where: {detail}");
 }
 
 #[tokio::test]
 async fn a_lie_does_not_agree_with_what_was_seen() {
-    let report = breaks_only("lying", "claims").await;
-    let detail = &report.evidence("claims").unwrap().detail;
+    let report = breaks_only("lying", Kind::Claims).await;
+    let detail = &report.evidence(Kind::Claims).unwrap().detail;
     assert!(detail.contains("the peak is"), "{detail}");
 }
 
 #[tokio::test]
 async fn growth_after_the_warm_up_is_seen() {
-    let report = breaks_only("growing", "size").await;
-    let detail = &report.evidence("size").unwrap().detail;
+    let report = breaks_only("growing", Kind::Size).await;
+    let detail = &report.evidence(Kind::Size).unwrap().detail;
     assert!(detail.contains("growths in all"), "{detail}");
 }
 
 #[tokio::test]
 async fn what_is_kept_in_a_static_is_found() {
-    let report = breaks_only("hoarding", "content").await;
+    let report = breaks_only("hoarding", Kind::Content).await;
     // What the report says of a component that puts no statics back.
-    let identity = &report.evidence("identity").unwrap().detail;
+    let identity = &report.evidence(Kind::Identity).unwrap().detail;
     assert!(
         identity.contains("statics stay as requests leave them"),
         "{identity}"
@@ -144,13 +139,13 @@ async fn what_is_kept_in_a_static_is_found() {
 
 #[tokio::test]
 async fn what_is_freed_and_not_overwritten_is_found() {
-    breaks_only("forgetful", "content").await;
+    breaks_only("forgetful", Kind::Content).await;
 }
 
 #[tokio::test]
 async fn a_byte_that_a_rewind_does_not_put_back_is_found() {
-    let report = breaks_only("counting", "identity").await;
-    let detail = &report.evidence("identity").unwrap().detail;
+    let report = breaks_only("counting", Kind::Identity).await;
+    let detail = &report.evidence(Kind::Identity).unwrap().detail;
     assert!(
         detail.starts_with("after request 1 ") && detail.contains("one byte was not as"),
         "{detail}"
@@ -163,8 +158,8 @@ async fn a_byte_that_a_rewind_does_not_put_back_is_found() {
 
 #[tokio::test]
 async fn a_pointer_to_what_was_taken_back_is_found() {
-    let report = breaks_only("dangling", "pointers").await;
-    let detail = &report.evidence("pointers").unwrap().detail;
+    let report = breaks_only("dangling", Kind::Pointers).await;
+    let detail = &report.evidence(Kind::Pointers).unwrap().detail;
     assert!(
         detail.starts_with("after request 1 ") && detail.contains("the word at 0x"),
         "{detail}"
@@ -178,7 +173,7 @@ async fn a_number_that_looks_like_a_pointer_is_none() {
         let plan = Plan::new().requests(60).seed(seed);
         let report = check(&host(&guest("numbering")), &plan).await;
         report.assert_holds();
-        let detail = &report.evidence("pointers").unwrap().detail;
+        let detail = &report.evidence(Kind::Pointers).unwrap().detail;
         assert!(
             detail.ends_with("stayed the same where the arena was elsewhere)"),
             "{report}"
@@ -200,14 +195,14 @@ async fn with_an_image_the_same_faults_are_put_back() {
 #[tokio::test]
 async fn what_pointed_into_the_arena_before_it_was_put_back_is_advice() {
     let report = check(&healed("dangling"), &Plan::new().requests(40)).await;
-    let pointers = report.evidence("pointers").unwrap();
+    let pointers = report.evidence(Kind::Pointers).unwrap();
     assert!(pointers.holds);
     assert!(
         pointers.detail.contains("; before, the one at 0x"),
         "{report}"
     );
     let report = check(&healed("hoarding"), &Plan::new().requests(40)).await;
-    let pointers = report.evidence("pointers").unwrap();
+    let pointers = report.evidence(Kind::Pointers).unwrap();
     assert!(
         pointers.detail.ends_with("before, none did either"),
         "{report}"
@@ -230,11 +225,7 @@ async fn an_instance_for_each_request_heals_what_a_guest_leaves_behind() {
         check(&host(&guest(name)), &plan()).await.assert_holds();
     }
     let report = check(&host(&guest("lying")), &plan()).await;
-    let broken = report.evidence.iter().filter(|evidence| !evidence.holds);
-    assert!(
-        broken.map(|evidence| evidence.name).eq(["claims"]),
-        "{report}"
-    );
+    assert!(report.broken().eq([Kind::Claims]), "{report}");
 }
 
 #[tokio::test]
@@ -243,7 +234,7 @@ async fn a_request_that_fails_ends_the_check_and_is_named() {
     let shape = Shape::new("GET", "/trap", Vec::new(), Vec::new()).unwrap();
     let report = check(&host, &Plan::new().shape(shape).given_only()).await;
     assert!(!report.holds());
-    let answers = report.evidence("answers").unwrap();
+    let answers = report.evidence(Kind::Answers).unwrap();
     assert!(
         !answers.holds && answers.detail.contains("/trap"),
         "{report}"

@@ -332,6 +332,7 @@ fn a_check_that_is_broken_exits_with_1_and_names_the_evidence() {
     let expected = [
         ("answers", true),
         ("size", true),
+        ("resources", true),
         ("addresses", true),
         ("content", false),
         ("identity", true),
@@ -447,7 +448,7 @@ fn a_request_of_ones_own_is_checked_alone() {
     assert_eq!(done.code, Some(0), "{done:?}");
     let report = document(&done);
     assert_eq!(report["requests"], 20);
-    let addresses = &report["evidence"][2]["detail"];
+    let addresses = &report["evidence"][3]["detail"];
     assert!(
         addresses
             .as_str()

@@ -1,9 +1,10 @@
 //! Evidence **claims**: what the guest says agrees with itself and with what was
 //! seen.
 
-use super::evidence::{Finding, Request, Seen};
+use super::evidence::{Blame, Finding, Request, Seen};
+use super::names::Names;
 use super::regions::{Regions, Span};
-use super::report::Evidence;
+use super::report::{Evidence, Kind};
 use super::traffic::Sent;
 use crate::config::Isolation;
 
@@ -110,22 +111,42 @@ impl Claims {
         ];
         for (agrees, disagreement) in rules {
             if !agrees {
-                self.finding
-                    .note(|| format!("after {request} the guest says: {disagreement}"));
+                // With the one before it, since resets are counted.
+                let requests: Vec<u32> = (request.number.saturating_sub(1)..=request.number)
+                    .filter(|&number| number > 0)
+                    .collect();
+                let detail = format!("after {request} the guest says: {disagreement}");
+                self.finding.note(|| (detail, Blame::between(requests)));
             }
         }
     }
 
-    pub(super) fn conclude(self, heard: u32) -> Evidence {
-        self.finding.evidence("claims", || {
-            if self.heard == 0 {
+    /// The most that a request used of the arena, where anything was claimed.
+    pub(super) fn largest(&self) -> Option<u64> {
+        (self.heard > 0).then_some(self.largest)
+    }
+
+    /// The next request has a new instance, which was never reset.
+    pub(super) fn renew(&mut self) {
+        if self.isolation != Isolation::Instance {
+            self.last_resets = None;
+        }
+    }
+
+    pub(super) fn conclude(self, names: &dyn Names, heard: u32) -> Evidence {
+        let Self {
+            heard: claimed,
+            largest,
+            ..
+        } = self;
+        self.finding.evidence(Kind::Claims, names, || {
+            if claimed == 0 {
                 return "the component claims nothing (it has no `lavandula:arena/invocation`)"
                     .to_owned();
             }
             format!(
-                "the guest's figures agreed with what was seen after {} of {heard} requests; its \
-                 largest peak was {} bytes",
-                self.heard, self.largest
+                "the guest's figures agreed with what was seen after {claimed} of {heard} \
+                 requests; its largest peak was {largest} bytes"
             )
         })
     }

@@ -3,18 +3,21 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use memchr::memmem;
-
+use super::addresses::Addresses;
 use super::audit::Place;
 use super::claims::Claims;
+use super::content::Content;
 use super::identity::Identity;
 use super::names::Names;
 use super::pointers::{Elsewhere, Found, Pointers};
 use super::regions::Span;
-use super::report::Evidence;
+use super::report::{Culprit, Evidence, Kind, Spot};
+use super::resources::Resources;
 use super::sealed::Sealed;
+use super::size::Size;
 use super::traffic::{Sent, Shape};
 use super::trial::Rewound;
+use super::watch::Remnant;
 use crate::bindings::invocation::lavandula::arena::types::Usage;
 use crate::config::Isolation;
 use crate::limits::MemoryUse;
@@ -41,7 +44,7 @@ pub(super) struct Seen {
     pub(super) places: BTreeSet<Place>,
     /// Where pieces of markers lay after the rewind; in an instance of its own,
     /// before the request.
-    pub(super) remnants: BTreeSet<Place>,
+    pub(super) remnants: Vec<Remnant>,
     /// What the guest says of its arena, after the request and before the rewind.
     pub(super) claims: Option<Usage>,
     /// Where it says that the arena's blocks are.
@@ -50,7 +53,8 @@ pub(super) struct Seen {
     pub(super) rewound: Option<Rewound>,
     pub(super) memory: MemoryUse,
     pub(super) table_elements: usize,
-    pub(super) resources_gone: bool,
+    /// Resources of the host that it holds and did not hold before.
+    pub(super) resources_left: usize,
 }
 
 /// Hears about every request, and concludes at the end.
@@ -59,8 +63,9 @@ pub(super) struct Judge<'a> {
     warm_up: u32,
     names: &'a dyn Names,
     heard: u32,
-    failure: Option<String>,
+    answers: Finding,
     size: Size,
+    resources: Resources,
     addresses: Addresses,
     content: Content,
     identity: Identity,
@@ -87,12 +92,10 @@ impl<'a> Judge<'a> {
             warm_up,
             names,
             heard: 0,
-            failure: None,
+            answers: Finding::default(),
             size: Size::new(isolation, shapes.len()),
-            addresses: Addresses {
-                first: vec![None; shapes.len()],
-                ..Addresses::default()
-            },
+            resources: Resources::new(isolation),
+            addresses: Addresses::new(shapes.len()),
             content: Content::new(isolation),
             identity,
             pointers,
@@ -108,13 +111,15 @@ impl<'a> Judge<'a> {
         let seen = match answer {
             Answer::Given(seen) => seen,
             Answer::Failed(why) => {
-                self.failure = Some(format!("{request} failed: {why}"));
+                self.answers
+                    .note(|| (format!("{request} failed: {why}"), Blame::on(number)));
                 return;
             }
         };
         self.heard = number;
         let warm = number > self.warm_up;
         self.size.hear(&request, sent.shape, &seen, warm);
+        self.resources.hear(&request, &seen);
         if warm {
             self.addresses.hear(&request, sent.shape, &seen);
         }
@@ -152,20 +157,18 @@ impl<'a> Judge<'a> {
     }
 
     pub(super) fn conclude(self) -> Vec<Evidence> {
-        let compared = self.heard.saturating_sub(self.warm_up);
-        let answers = Finding {
-            broken: self.failure,
-        };
+        let Self { heard, names, .. } = self;
+        let compared = heard.saturating_sub(self.warm_up);
+        let all = || format!("all {heard} requests were answered");
         vec![
-            answers.evidence("answers", || {
-                format!("all {} requests were answered", self.heard)
-            }),
-            self.size.conclude(compared),
-            self.addresses.conclude(&self.shapes, compared),
-            self.content.conclude(self.heard),
-            self.identity.conclude(),
-            self.pointers.conclude(self.names),
-            self.claims.conclude(self.heard),
+            self.answers.evidence(Kind::Answers, names, all),
+            self.size.conclude(names, compared),
+            self.resources.conclude(names, heard),
+            self.addresses.conclude(names, &self.shapes, compared),
+            self.content.conclude(names, heard),
+            self.identity.conclude(names),
+            self.pointers.conclude(names),
+            self.claims.conclude(names, heard),
         ]
     }
 }
@@ -182,230 +185,100 @@ impl fmt::Display for Request<'_> {
     }
 }
 
+/// Who is to blame, as far as a judge can tell.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Blame {
+    pub(super) place: Option<Place>,
+    /// The request that wrote there.
+    pub(super) written_by: Option<u32>,
+    /// The request after which it should have been gone.
+    pub(super) owed_by: Option<u32>,
+    /// Those that show it by themselves.
+    pub(super) requests: Vec<u32>,
+}
+
+impl Blame {
+    /// A request shows it by itself.
+    pub(super) fn on(request: u32) -> Self {
+        Self::between([request])
+    }
+
+    /// These show it together.
+    pub(super) fn between(requests: impl Into<Vec<u32>>) -> Self {
+        Self {
+            requests: requests.into(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn at(self, place: Option<Place>) -> Self {
+        Self { place, ..self }
+    }
+
+    /// `writer` wrote it, and the end of `debtor` should have taken it away.
+    pub(super) fn by(self, writer: Option<u32>, debtor: u32) -> Self {
+        Self {
+            written_by: writer,
+            owed_by: Some(debtor),
+            ..self
+        }
+    }
+
+    fn culprit(self, names: &dyn Names) -> Culprit {
+        let spot = |place: Place| Spot {
+            memory: place.memory,
+            offset: place.offset as u64,
+            region: names.region_of(place),
+            symbol: names.name_of(place),
+        };
+        Culprit {
+            place: self.place.map(spot),
+            written_by: self.written_by,
+            owed_by: self.owed_by,
+            requests: self.requests,
+            replay: None,
+        }
+    }
+}
+
 /// The first thing that was not as it should be. Later ones mostly follow from
 /// it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Finding {
-    pub(super) broken: Option<String>,
+    broken: Option<(String, Blame)>,
 }
 
 impl Finding {
-    pub(super) fn note(&mut self, say: impl FnOnce() -> String) {
+    pub(super) fn note(&mut self, say: impl FnOnce() -> (String, Blame)) {
         if self.broken.is_none() {
             self.broken = Some(say());
         }
     }
 
+    /// Adds to what was noted first, where anything was.
+    pub(super) fn add(&mut self, more: &str) {
+        if let Some((first, _)) = &mut self.broken {
+            first.push_str(more);
+        }
+    }
+
     pub(super) fn evidence(
         self,
-        name: &'static str,
+        kind: Kind,
+        names: &dyn Names,
         otherwise: impl FnOnce() -> String,
     ) -> Evidence {
+        let (holds, detail, culprit) = match self.broken {
+            None => (true, otherwise(), None),
+            Some((detail, blame)) => (false, detail, Some(blame.culprit(names))),
+        };
         Evidence {
-            name,
-            holds: self.broken.is_none(),
-            detail: self.broken.unwrap_or_else(otherwise),
+            kind,
+            holds,
+            expected: kind.expected().to_owned(),
+            detail,
+            culprit,
         }
-    }
-}
-
-/// Nothing gets larger: after the warm-up, where one instance gets all requests;
-/// else than the first instance that got a request of the shape.
-struct Size {
-    isolation: Isolation,
-    finding: Finding,
-    /// What memory was at the end of the warm-up.
-    settled: Option<Extent>,
-    growths: u64,
-    /// Of new instances, by shape: what the first was after its request.
-    first: Vec<Option<(u32, Extent)>>,
-    larger: u32,
-}
-
-/// How large an instance is.
-#[derive(Clone, Copy)]
-struct Extent {
-    memory: MemoryUse,
-    table_elements: usize,
-}
-
-impl Size {
-    fn new(isolation: Isolation, shapes: usize) -> Self {
-        Self {
-            isolation,
-            finding: Finding::default(),
-            settled: None,
-            growths: 0,
-            first: vec![None; shapes],
-            larger: 0,
-        }
-    }
-
-    fn hear(&mut self, request: &Request<'_>, shape: usize, seen: &Seen, warm: bool) {
-        let extent = Extent {
-            memory: seen.memory,
-            table_elements: seen.table_elements,
-        };
-        match self.isolation {
-            Isolation::Instance => self.hear_of_new(request, shape, extent),
-            Isolation::Rewind(_) => {
-                if !seen.resources_gone {
-                    self.finding.note(|| {
-                        format!(
-                            "{request} left a resource of the host (a stream, a body) with the \
-                             guest"
-                        )
-                    });
-                }
-                self.hear_of_same(request, extent, warm);
-            }
-        }
-    }
-
-    /// The instance got other requests before.
-    fn hear_of_same(&mut self, request: &Request<'_>, now: Extent, warm: bool) {
-        let settled = *self.settled.get_or_insert(now);
-        if !warm {
-            self.settled = Some(now);
-            return;
-        }
-        self.growths = now.memory.grows - settled.memory.grows;
-        if now.memory.grows > settled.memory.grows {
-            self.finding.note(|| {
-                format!(
-                    "memory grew during {request}, from {} to {} KiB, although the warm-up had \
-                     seen every kind of request",
-                    settled.memory.current / 1024,
-                    now.memory.current / 1024
-                )
-            });
-        }
-        if now.table_elements > settled.table_elements {
-            self.finding.note(|| {
-                format!(
-                    "a table grew during {request}, from {} to {} elements",
-                    settled.table_elements, now.table_elements
-                )
-            });
-        }
-    }
-
-    /// The instance got no other request.
-    fn hear_of_new(&mut self, request: &Request<'_>, shape: usize, now: Extent) {
-        // The first of all stands for what any begins with.
-        let begun = self.settled.get_or_insert(now).memory.initial;
-        if now.memory.initial != begun {
-            self.finding.note(|| {
-                format!(
-                    "the instance of {request} began with {} KiB, and the first one with {}",
-                    now.memory.initial / 1024,
-                    begun / 1024
-                )
-            });
-        }
-        let (number, first) = *self.first[shape].get_or_insert((request.number, now));
-        let (memory, tables) = (now.memory.current, now.table_elements);
-        if memory > first.memory.current || tables > first.table_elements {
-            self.larger += 1;
-            self.finding.note(|| {
-                format!(
-                    "the instance of {request} had {} KiB and {tables} table elements in the end, \
-                     and that of request {number} of the same shape {} and {}",
-                    memory / 1024,
-                    first.memory.current / 1024,
-                    first.table_elements
-                )
-            });
-        }
-    }
-
-    fn conclude(mut self, compared: u32) -> Evidence {
-        if let Some(first) = &mut self.finding.broken {
-            if self.growths > 1 {
-                first.push_str(&format!("; {} growths in all", self.growths));
-            }
-            if self.larger > 1 {
-                first.push_str(&format!("; so {} instances", self.larger));
-            }
-        }
-        let kib = |bytes: usize| bytes / 1024;
-        self.finding
-            .evidence("size", || match (self.isolation, self.settled) {
-                (Isolation::Instance, settled) => {
-                    let ended = self.first.iter().flatten();
-                    let most = ended.map(|(_, extent)| extent.memory.current).max();
-                    format!(
-                        "each of {compared} instances began with {} KiB, and none ended with more \
-                         than the first of its shape: {} KiB at most",
-                        kib(settled.map_or(0, |first| first.memory.initial)),
-                        kib(most.unwrap_or(0))
-                    )
-                }
-                (Isolation::Rewind(_), settled) => format!(
-                    "{} KiB, and no growth in {compared} requests after the warm-up",
-                    kib(settled.map_or(0, |extent| extent.memory.current))
-                ),
-            })
-    }
-}
-
-/// Requests of the same shape lie at the same places.
-#[derive(Default)]
-struct Addresses {
-    finding: Finding,
-    /// The first request of each shape after the warm-up, and its places.
-    first: Vec<Option<(u32, BTreeSet<Place>)>>,
-    moved: u32,
-}
-
-impl Addresses {
-    fn hear(&mut self, request: &Request<'_>, shape: usize, seen: &Seen) {
-        let Some((number, places)) = &self.first[shape] else {
-            self.first[shape] = Some((request.number, seen.places.clone()));
-            return;
-        };
-        if *places != seen.places {
-            self.moved += 1;
-            self.finding.note(|| {
-                let gone = places.difference(&seen.places).next();
-                let new = seen.places.difference(places).next();
-                let at = |place: Option<&Place>| {
-                    place.map_or("nowhere else".to_owned(), |place| format!("{place}"))
-                };
-                format!(
-                    "{request} did not lie where request {number} of the same shape had: {} was \
-                     its own, {} was the other's",
-                    at(new),
-                    at(gone)
-                )
-            });
-        }
-    }
-
-    fn conclude(mut self, shapes: &[String], compared: u32) -> Evidence {
-        let mut places = 0;
-        for (shape, first) in shapes.iter().zip(&self.first) {
-            match first {
-                Some((_, seen)) if seen.is_empty() => self.finding.note(|| {
-                    format!("no marker of `{shape}` was ever seen in memory, so nothing is known")
-                }),
-                Some((_, seen)) => places += seen.len(),
-                // The run ended before; `answers` says why.
-                None => {}
-            }
-        }
-        if let Some(first) = &mut self.finding.broken
-            && self.moved > 1
-        {
-            first.push_str(&format!("; so {} of {compared} requests", self.moved));
-        }
-        self.finding.evidence("addresses", || {
-            format!(
-                "{compared} requests of {} shapes lay at the same {places} places as the first of \
-                 their shape",
-                shapes.len()
-            )
-        })
     }
 }
 
@@ -416,71 +289,6 @@ impl fmt::Display for Place {
             write!(f, " of memory {}", self.memory)?;
         }
         Ok(())
-    }
-}
-
-/// Nothing of a request is left, and nothing of it is in another's answer.
-struct Content {
-    isolation: Isolation,
-    finding: Finding,
-    left: u32,
-}
-
-impl Content {
-    fn new(isolation: Isolation) -> Self {
-        Self {
-            isolation,
-            finding: Finding::default(),
-            left: 0,
-        }
-    }
-
-    fn hear(&mut self, request: &Request<'_>, sent: &Sent, seen: &Seen) {
-        if let Some(place) = seen.remnants.first() {
-            self.left += 1;
-            self.finding.note(|| {
-                let more = match seen.remnants.len() {
-                    1 => String::new(),
-                    n => format!(" and {} more places", n - 1),
-                };
-                match self.isolation {
-                    Isolation::Instance => format!(
-                        "the new instance for {request} had pieces of an earlier marker at \
-                         {place}{more}, before the request was sent"
-                    ),
-                    Isolation::Rewind(_) => format!(
-                        "after {request} was taken back, pieces of its marker or of an earlier one \
-                         were still at {place}{more}"
-                    ),
-                }
-            });
-        }
-        let own = sent.marker.as_str().as_bytes();
-        let run = &own[..sent.marker.run_len()];
-        let foreign = memmem::find_iter(&seen.response, run)
-            .find(|&at| !seen.response[at..].starts_with(own));
-        if foreign.is_some() {
-            self.finding
-                .note(|| format!("the answer to {request} held the marker of an earlier request"));
-        }
-    }
-
-    fn conclude(mut self, heard: u32) -> Evidence {
-        if let Some(first) = &mut self.finding.broken
-            && self.left > 1
-        {
-            first.push_str(&format!("; so {} times in {heard} requests", self.left));
-        }
-        let memory = match self.isolation {
-            Isolation::Instance => "in the memory of the next instance",
-            Isolation::Rewind(_) => "anywhere in memory afterwards",
-        };
-        self.finding.evidence("content", || {
-            format!(
-                "{heard} markers in headers, paths and bodies: none {memory}, none in another's \
-                 answer"
-            )
-        })
     }
 }
 

@@ -33,7 +33,7 @@ use wasmtime::Engine;
 use self::found::{Fault, Tally};
 use self::pristine::Pristine;
 use self::slot::{End, Interruption, Pooled, Slot, Stop, call_until, contents, look, memories};
-use super::report::Evidence;
+use super::report::{Evidence, Kind};
 use super::traffic::{MARKER, PLACEHOLDER, Sent, Shape, Traffic};
 use super::{CheckError, Generated, Plan};
 use crate::concurrency::Concurrency;
@@ -71,22 +71,26 @@ pub(super) async fn run(
     };
     let mut slots = pools(bytes, door, &limits)?;
     if slots.is_empty() {
-        return Ok(Evidence {
-            name: "freshness",
-            holds: true,
-            detail: NO_POOL.to_owned(),
-        });
+        return Ok(evidence(true, NO_POOL.to_owned()));
     }
     let tried = try_all(&mut slots, door, limits, plan).await;
     let (holds, detail) = match tried {
         Ok(tally) => (true, tally.to_string()),
         Err(fault) => (false, fault.to_string()),
     };
-    Ok(Evidence {
-        name: "freshness",
+    Ok(evidence(holds, detail))
+}
+
+fn evidence(holds: bool, detail: String) -> Evidence {
+    let kind = Kind::Freshness;
+    Evidence {
+        kind,
         holds,
+        expected: kind.expected().to_owned(),
         detail,
-    })
+        // The fault is the pool's and no request's.
+        culprit: None,
+    }
 }
 
 /// The pools of one slot, one for every way of putting a slot back, as many as

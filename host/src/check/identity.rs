@@ -9,10 +9,10 @@
 
 use super::audit::{Place, Snapshot};
 use super::bytes::differences;
-use super::evidence::{Finding, Request};
+use super::evidence::{Blame, Finding, Request};
 use super::names::Names;
 use super::regions::Regions;
-use super::report::Evidence;
+use super::report::{Evidence, Kind};
 use super::sealed::Sealed;
 
 /// What a guest may keep for itself, whatever it has: figures, and the head of an
@@ -128,7 +128,7 @@ impl Identity {
             Some(sealed) if !sealed.has_image() => Claim::NoImage,
             Some(sealed) => {
                 if let Some(why) = implausible(&sealed.store, sealed.home_len()) {
-                    finding.note(|| why);
+                    finding.note(|| (why, Blame::default()));
                 }
                 Claim::Image {
                     kept: sealed.store.bytes(),
@@ -164,11 +164,12 @@ impl Identity {
         self.compared = self.compared.max(comparison.compared);
         if let Some(place) = overlap {
             self.finding.note(|| {
-                format!(
+                let detail = format!(
                     "after {request} the guest named {} both as a part of its arena and as a byte \
                      that it keeps for itself",
                     names.describe(place)
-                )
+                );
+                (detail, Blame::on(request.number).at(Some(place)))
             });
         }
         if let Some(first) = comparison.first {
@@ -178,24 +179,33 @@ impl Identity {
                     1 => (String::from("one byte"), "was"),
                     n => (format!("{n} bytes"), "were"),
                 };
-                format!(
+                let detail = format!(
                     "after {request} was taken back, {bytes} {were} not as when the instance was \
                      sealed: at {} there was 0x{:02x}, and now there is 0x{:02x}",
                     names.describe(first.place),
                     first.sealed,
                     first.now
-                )
+                );
+                // Before it all was as sealed, or it would not be the first.
+                let number = request.number;
+                let blame = Blame::on(number).at(Some(first.place));
+                (detail, blame.by(Some(number), number))
             });
         }
     }
 
-    pub(super) fn conclude(mut self) -> Evidence {
-        if let Some(first) = &mut self.finding.broken
-            && self.broken > 1
-        {
-            first.push_str(&format!("; so after {} of {}", self.broken, self.rewinds));
+    pub(super) fn conclude(mut self, names: &dyn Names) -> Evidence {
+        let Self {
+            broken,
+            rewinds,
+            compared,
+            claim,
+            ..
+        } = self;
+        if broken > 1 {
+            self.finding.add(&format!("; so after {broken} of {rewinds}"));
         }
-        self.finding.evidence("identity", || match self.claim {
+        self.finding.evidence(Kind::Identity, names, || match claim {
             Claim::NewInstance => {
                 "nothing is put back: every request had an instance of its own".to_owned()
             }
@@ -209,9 +219,8 @@ impl Identity {
                     .to_owned()
             }
             Claim::Image { kept } => format!(
-                "{} rewinds put back all of memory, bit for bit: {} bytes compared each time, and \
-                 {kept} that the guest keeps for itself",
-                self.rewinds, self.compared
+                "{rewinds} rewinds put back all of memory, bit for bit: {compared} bytes compared \
+                 each time, and {kept} that the guest keeps for itself"
             ),
         })
     }
@@ -239,7 +248,7 @@ mod tests {
         let mut identity = Identity::new(Some(sealed));
         let comparison = compare(sealed, &[now]);
         identity.hear(&request(), &comparison, overlap, &None);
-        identity.conclude()
+        identity.conclude(&None)
     }
 
     #[test]
@@ -342,7 +351,7 @@ mod tests {
             Identity::new(Some(&sealed(vec![1; 100], &[]))),
             Identity::of_new_instances(),
         ] {
-            let evidence = identity.conclude();
+            let evidence = identity.conclude(&None);
             assert!(evidence.holds && evidence.detail.starts_with("nothing is"));
         }
     }

@@ -36,9 +36,11 @@
 //! With [`Isolation::Instance`] there is no rewind: each request has an instance of
 //! its own, and these are compared with each other.
 
+mod addresses;
 mod audit;
 mod bytes;
 mod claims;
+mod content;
 mod evidence;
 mod freshness;
 mod identity;
@@ -46,7 +48,11 @@ mod names;
 mod pointers;
 mod regions;
 mod report;
+mod resources;
 mod sealed;
+mod show;
+mod size;
+mod timeline;
 mod traffic;
 mod trial;
 mod watch;
@@ -63,7 +69,10 @@ use crate::failure::Failure;
 use crate::program::{Door, LoadError, Program};
 use crate::symbols::Symbols;
 
-pub use self::report::{Evidence, Report, Verdict};
+pub use self::report::{
+    Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, Spot, Verdict,
+};
+pub use self::timeline::{Cell, Ended, Memory, Row, Timeline};
 pub use self::traffic::{PLACEHOLDER, Shape, ShapeError};
 
 /// What a check does.
@@ -245,6 +254,9 @@ pub(crate) async fn run(
     evidence.push(freshness::run(bytes, door, limits, plan).await?);
     let holds = evidence.iter().all(|evidence| evidence.holds);
     Ok(Report {
+        format: FORMAT,
+        lavandula: env!("CARGO_PKG_VERSION").to_owned(),
+        component: None,
         verdict: if holds {
             Verdict::Holds
         } else {
@@ -256,6 +268,8 @@ pub(crate) async fn run(
         isolation: plan.isolation,
         memory: memory as u64,
         evidence,
+        figures: Figures::default(),
+        timeline: Timeline::default(),
     })
 }
 

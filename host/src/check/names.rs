@@ -1,12 +1,18 @@
 //! What lies at a place, for people.
 
 use super::audit::Place;
+use super::report::Region;
 use crate::symbols::Symbols;
 
 /// Who knows names of places.
 pub(super) trait Names {
     /// The name of what lies there, where it has one.
     fn name_of(&self, place: Place) -> Option<String>;
+
+    /// What kind of thing lies there.
+    fn region_of(&self, _: Place) -> Region {
+        Region::Heap
+    }
 
     /// The place as a detail of evidence shows it.
     fn describe(&self, place: Place) -> String {

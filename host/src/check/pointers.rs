@@ -21,10 +21,10 @@ use http::Response;
 
 use super::audit::Place;
 use super::bytes::{differences, last_nonzero};
-use super::evidence::{Finding, Request};
+use super::evidence::{Blame, Finding, Request};
 use super::names::Names;
 use super::regions::{Regions, Span};
-use super::report::Evidence;
+use super::report::{Evidence, Kind};
 use super::sealed::Sealed;
 
 /// Bytes of an address in a linear memory.
@@ -277,29 +277,38 @@ impl Pointers {
     fn dangles(&mut self, request: &Request<'_>, place: Place, to: usize, names: &dyn Names) {
         self.dangling.insert(place);
         self.finding.note(|| {
-            format!(
+            let detail = format!(
                 "after {request} was taken back, the word at {} still pointed into the arena, to \
                  0x{to:x}, where nothing is any more",
                 names.describe(place)
-            )
+            );
+            let number = request.number;
+            let blame = Blame::on(number).at(Some(place));
+            (detail, blame.by(Some(number), number))
         });
     }
 
     pub(super) fn conclude(mut self, names: &dyn Names) -> Evidence {
-        if let Some(first) = &mut self.finding.broken
-            && self.dangling.len() > 1
-        {
-            first.push_str(&format!("; {} places in all", self.dangling.len()));
+        if self.dangling.len() > 1 {
+            let more = format!("; {} places in all", self.dangling.len());
+            self.finding.add(&more);
         }
+        let Self {
+            subject,
+            rewinds,
+            blocks,
+            put_back,
+            ..
+        } = self;
         let numbers = self.undecided.len();
-        self.finding.evidence("pointers", || match self.subject {
+        self.finding.evidence(Kind::Pointers, names, || match subject {
             Subject::NewInstances => {
                 "nothing is taken back: every request had an instance of its own".to_owned()
             }
             Subject::NoInterface => {
                 "the component names no arena (it has no `lavandula:arena/invocation`)".to_owned()
             }
-            _ if self.blocks == 0 => {
+            _ if blocks == 0 => {
                 "the component names no block of its arena, so nothing could point there".to_owned()
             }
             Subject::NoImage => {
@@ -311,14 +320,12 @@ impl Pointers {
                     ),
                 };
                 format!(
-                    "after {} rewinds no word outside of the arena pointed into it{numbers}",
-                    self.rewinds
+                    "after {rewinds} rewinds no word outside of the arena pointed into it{numbers}"
                 )
             }
             Subject::Image => format!(
-                "after {} rewinds no word outside of the arena pointed into it; {}",
-                self.rewinds,
-                advice(&self.put_back, names)
+                "after {rewinds} rewinds no word outside of the arena pointed into it; {}",
+                advice(&put_back, names)
             ),
         })
     }

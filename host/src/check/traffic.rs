@@ -40,10 +40,15 @@ impl Marker {
         RUN
     }
 
+    /// The part that only this marker has.
+    pub(super) fn unique(&self) -> &[u8] {
+        &self.0.as_bytes()[RUN..]
+    }
+
     /// Pieces of the part that only this marker has. A remnant of 15 bytes or
     /// more contains one of them, or the beginning that all markers share.
     pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.as_bytes()[RUN..].chunks_exact(PIECE)
+        self.unique().chunks_exact(PIECE)
     }
 }
 

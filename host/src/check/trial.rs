@@ -205,7 +205,7 @@ impl Trial {
             None => unsafe { watch.remnants(sent.marker.pieces()) },
         };
         let state = guest.store.data_mut();
-        let resources_gone = state.resources() == *resources;
+        let resources_left = state.resources().saturating_sub(*resources);
         Ok(Seen {
             response: flat(&response),
             places,
@@ -215,7 +215,7 @@ impl Trial {
             rewound,
             memory: state.ledger.memory_use(),
             table_elements: state.ledger.table_elements(),
-            resources_gone,
+            resources_left,
         })
     }
 

@@ -1,12 +1,13 @@
 //! The host's eye on the memories: where markers lie.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 use wasmtime::CallHook;
 
 use super::audit::{Memories, Place};
+use super::traffic::MARKER;
 use crate::program::Guest;
 
 /// Looks for the markers of a run.
@@ -79,26 +80,46 @@ impl Watch {
         std::mem::take(&mut *seen).all
     }
 
-    /// Every place where a marker of the run begins, or one of `pieces` lies.
+    /// Every place where a marker of the run begins, or one of `pieces` lies, in
+    /// order.
     ///
     /// # Safety
     /// No guest code runs on an instance of the engine.
     pub(super) unsafe fn remnants<'a>(
         &'a self,
         pieces: impl Iterator<Item = &'a [u8]>,
-    ) -> BTreeSet<Place> {
-        let mut places = BTreeSet::new();
-        for needle in std::iter::once(self.run.as_bytes()).chain(pieces) {
-            let finder = Finder::new(needle);
-            // SAFETY: passed on.
-            unsafe {
-                self.memories.find(&finder, |place| {
-                    places.insert(place);
-                });
+    ) -> Vec<Remnant> {
+        let mut remnants = BTreeMap::new();
+        let look = |memories: &[&[u8]]| {
+            for (memory, bytes) in memories.iter().enumerate() {
+                for offset in memmem::find_iter(bytes, self.run.as_bytes()) {
+                    let unique = offset + self.run.len()..offset + MARKER;
+                    let unique = bytes.get(unique).map(<[u8]>::to_vec);
+                    remnants.insert(Place { memory, offset }, unique);
+                }
             }
-        }
-        places
+            for piece in pieces {
+                let finder = Finder::new(piece);
+                for (memory, bytes) in memories.iter().enumerate() {
+                    for offset in finder.find_iter(bytes) {
+                        remnants.entry(Place { memory, offset }).or_default();
+                    }
+                }
+            }
+        };
+        // SAFETY: passed on.
+        unsafe { self.memories.look(look) };
+        let remnant = |(place, unique)| Remnant { place, unique };
+        remnants.into_iter().map(remnant).collect()
     }
+}
+
+/// A piece of a marker that lies somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Remnant {
+    pub(super) place: Place,
+    /// What lies where the marker's own part would be, where it begins here.
+    pub(super) unique: Option<Vec<u8>>,
 }
 
 #[cfg(test)]

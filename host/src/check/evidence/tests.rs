@@ -38,13 +38,13 @@ impl Trial {
         let mut all_right = Seen {
             response: Vec::new(),
             places: [place(64)].into(),
-            remnants: BTreeSet::new(),
+            remnants: Vec::new(),
             claims: None,
             blocks: Vec::new(),
             rewound: None,
             memory: memory(2, 3),
             table_elements: 1,
-            resources_gone: true,
+            resources_left: 0,
         };
         seen(&mut all_right);
         self.number += 1;
@@ -54,19 +54,19 @@ impl Trial {
     }
 
     /// The evidence that does not hold, and its detail.
-    fn broken(self) -> Vec<(&'static str, String)> {
+    fn broken(self) -> Vec<(Kind, String)> {
         let evidence = self.judge.conclude().into_iter();
         let broken = evidence.filter(|evidence| !evidence.holds);
         broken
-            .map(|evidence| (evidence.name, evidence.detail))
+            .map(|evidence| (evidence.kind, evidence.detail))
             .collect()
     }
 
     #[track_caller]
-    fn breaks(self, name: &str, detail: &str) {
+    fn breaks(self, kind: Kind, detail: &str) {
         let broken = self.broken();
         assert_eq!(broken.len(), 1, "{broken:?}");
-        assert_eq!(broken[0].0, name);
+        assert_eq!(broken[0].0, kind);
         assert!(broken[0].1.contains(detail), "{broken:?}");
     }
 }
@@ -88,7 +88,7 @@ fn instances_that_are_all_alike_hold() {
     let mut trial = Trial::new(Isolation::Instance, 0);
     for _ in 0..5 {
         // Each grows, and none is taken back.
-        trial.sees(|seen| seen.resources_gone = false);
+        trial.sees(|seen| seen.resources_left = 1);
     }
     let evidence = trial.judge.conclude();
     assert!(
@@ -106,7 +106,7 @@ fn an_instance_that_begins_with_another_size_breaks_it() {
     trial.sees(|_| ());
     trial.sees(|seen| seen.memory = memory(1, 3));
     trial.breaks(
-        "size",
+        Kind::Size,
         "of request 2 (POST / with 10 bytes) began with 64 KiB",
     );
 }
@@ -120,14 +120,14 @@ fn an_instance_that_ends_larger_than_the_first_of_its_shape_breaks_it() {
     trial.sees(|seen| seen.memory = memory(2, 4));
     trial.sees(|seen| seen.memory = memory(2, 5));
     trial.breaks(
-        "size",
+        Kind::Size,
         "and that of request 1 of the same shape 192 and 1; so 2 instances",
     );
 
     let mut trial = Trial::new(Isolation::Instance, 0);
     trial.sees(|_| ());
     trial.sees(|seen| seen.table_elements = 2);
-    trial.breaks("size", "192 KiB and 2 table elements in the end");
+    trial.breaks(Kind::Size, "192 KiB and 2 table elements in the end");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn an_instance_in_which_a_marker_lies_elsewhere_breaks_it() {
     trial.sees(|_| ());
     trial.sees(|seen| seen.places.clear());
     trial.breaks(
-        "addresses",
+        Kind::Addresses,
         "request 2 (POST / with 10 bytes) did not lie where request 1",
     );
 }
@@ -149,9 +149,9 @@ fn a_new_instance_that_has_something_of_a_request_breaks_it() {
     };
     let mut trial = Trial::new(Isolation::Instance, 0);
     trial.sees(|_| ());
-    trial.sees(|seen| seen.remnants = [place].into());
+    trial.sees(|seen| seen.remnants = vec![Remnant { place, unique: None }]);
     trial.breaks(
-        "content",
+        Kind::Content,
         "the new instance for request 2 (POST / with 10 bytes) had pieces of an earlier marker at \
          0x20, before the request was sent",
     );
@@ -164,7 +164,7 @@ fn an_answer_with_the_marker_of_another_request_breaks_it() {
         let first = trial.sees(|_| ());
         let marker = first.headers()["x-lavandula-marker"].as_bytes().to_vec();
         trial.sees(|seen| seen.response = marker);
-        trial.breaks("content", "held the marker of an earlier request");
+        trial.breaks(Kind::Content, "held the marker of an earlier request");
     }
 }
 
@@ -179,11 +179,11 @@ fn one_instance_must_not_grow_after_the_warm_up() {
     let mut trial = Trial::new(rewind(), 1);
     trial.sees(|_| ());
     trial.sees(|seen| seen.memory = memory(2, 4));
-    trial.breaks("size", "memory grew during request 2");
+    trial.breaks(Kind::Size, "memory grew during request 2");
     let mut trial = Trial::new(rewind(), 1);
     trial.sees(|_| ());
-    trial.sees(|seen| seen.resources_gone = false);
-    trial.breaks("size", "left a resource of the host");
+    trial.sees(|seen| seen.resources_left = 1);
+    trial.breaks(Kind::Resources, "left a resource of the host");
 }
 
 /// Figures of an arena with one block of a page, which agree with everything.
@@ -220,10 +220,10 @@ const BLOCK: Span = 0x10000..0x20000;
 fn one_instance_resets_once_a_request_and_new_ones_all_alike() {
     let one = |resets| claiming(rewind(), resets, &[BLOCK]);
     assert_eq!(one([4, 5, 6]).broken(), []);
-    one([4, 5, 7]).breaks("claims", "7 resets, and with one request since the last");
+    one([4, 5, 7]).breaks(Kind::Claims, "7 resets, and with one request since the last");
     let new = |resets| claiming(Isolation::Instance, resets, &[BLOCK]);
     assert_eq!(new([1, 1, 1]).broken(), []);
-    new([1, 1, 2]).breaks("claims", "2 resets");
+    new([1, 1, 2]).breaks(Kind::Claims, "2 resets");
 }
 
 #[test]
@@ -231,11 +231,11 @@ fn the_blocks_that_a_guest_names_are_those_of_its_figures() {
     let naming = |blocks: &[Span]| claiming(rewind(), [1, 2, 3], blocks);
     let other = |start, end| -> Span { start..end };
     naming(&[]).breaks(
-        "claims",
+        Kind::Claims,
         "in 1 blocks, and those that it names are 0 with 0 bytes",
     );
-    naming(&[0x10000..0x18000, 0x20000..0x28000]).breaks("claims", "are 2 with 65536 bytes");
-    naming(&[other(0x10000, 0x20001)]).breaks("claims", "are 1 with 65537 bytes");
+    naming(&[0x10000..0x18000, 0x20000..0x28000]).breaks(Kind::Claims, "are 2 with 65536 bytes");
+    naming(&[other(0x10000, 0x20001)]).breaks(Kind::Claims, "are 1 with 65537 bytes");
     // The memory has three pages.
-    naming(&[other(0x28000, 0x38000)]).breaks("claims", "behind the end of memory");
+    naming(&[other(0x28000, 0x38000)]).breaks(Kind::Claims, "behind the end of memory");
 }

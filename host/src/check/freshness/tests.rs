@@ -78,7 +78,7 @@ async fn every_slot_is_put_back_however_a_request_ends() {
 async fn the_evidence_names_what_was_tried() {
     let evidence = evidence(&testing::handler(SCATTER), Door::Fast).await;
     assert!(evidence.holds, "{}", evidence.detail);
-    assert_eq!(evidence.name, "freshness");
+    assert_eq!(evidence.kind, Kind::Freshness);
     for text in [" trapped", " dropped", "128 KiB"] {
         assert!(evidence.detail.contains(text), "{}", evidence.detail);
     }

@@ -1,0 +1,122 @@
+//! Evidence **content**: nothing of a request is left, and nothing of it is in
+//! another's answer.
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+
+use memchr::memmem;
+
+use super::evidence::{Blame, Finding, Request, Seen};
+use super::names::Names;
+use super::report::{Evidence, Kind};
+use super::traffic::Sent;
+use super::watch::Remnant;
+use crate::config::Isolation;
+
+/// Nothing of a request is left, and nothing of it is in another's answer.
+pub(super) struct Content {
+    isolation: Isolation,
+    finding: Finding,
+    left: u32,
+    shown: u32,
+    /// What each marker of the run has of its own, and whose it is.
+    sent: HashMap<Vec<u8>, u32>,
+}
+
+impl Content {
+    pub(super) fn new(isolation: Isolation) -> Self {
+        Self {
+            isolation,
+            finding: Finding::default(),
+            left: 0,
+            shown: 0,
+            sent: HashMap::new(),
+        }
+    }
+
+    pub(super) fn hear(&mut self, request: &Request<'_>, sent: &Sent, seen: &Seen) {
+        let number = request.number;
+        self.sent.insert(sent.marker.unique().to_vec(), number);
+        if let Some(remnant) = seen.remnants.first() {
+            self.left += 1;
+            let writer = self.writer(remnant, number);
+            let isolation = self.isolation;
+            self.finding.note(|| {
+                let more = match seen.remnants.len() {
+                    1 => String::new(),
+                    n => format!(" and {} more places", n - 1),
+                };
+                let place = remnant.place;
+                let detail = match isolation {
+                    Isolation::Instance => format!(
+                        "the new instance for {request} had pieces of an earlier marker at \
+                         {place}{more}, before the request was sent"
+                    ),
+                    Isolation::Rewind(_) => {
+                        let whose = match writer {
+                            Some(writer) if writer != number => {
+                                format!("pieces of the marker of request {writer}")
+                            }
+                            _ => "pieces of its marker or of an earlier one".to_owned(),
+                        };
+                        format!(
+                            "after {request} was taken back, {whose} were still at {place}{more}"
+                        )
+                    }
+                };
+                let requests = match (isolation, writer) {
+                    (Isolation::Instance, _) => vec![number - 1, number],
+                    (_, Some(writer)) if writer != number => vec![writer, number],
+                    _ => vec![number],
+                };
+                let blame = Blame::between(requests).at(Some(place));
+                (detail, blame.by(writer, writer.unwrap_or(number)))
+            });
+        }
+        let own = sent.marker.as_str().as_bytes();
+        let run = &own[..sent.marker.run_len()];
+        let foreign = memmem::find_iter(&seen.response, run)
+            .find(|&at| !seen.response[at..].starts_with(own));
+        if let Some(at) = foreign {
+            self.shown += 1;
+            let unique = seen.response.get(at + run.len()..at + own.len());
+            let writer = unique.and_then(|unique| self.sent.get(unique)).copied();
+            self.finding.note(|| {
+                let whose = match writer {
+                    Some(writer) => format!("request {writer}"),
+                    None => "an earlier request".to_owned(),
+                };
+                let requests: Vec<u32> = writer.into_iter().chain([number]).collect();
+                let detail = format!("the answer to {request} held the marker of {whose}");
+                (detail, Blame::between(requests).by(writer, number))
+            });
+        }
+    }
+
+    /// Whose marker a remnant is of.
+    fn writer(&self, remnant: &Remnant, number: u32) -> Option<u32> {
+        let of_marker = remnant.unique.as_ref().and_then(|it| self.sent.get(it));
+        match self.isolation {
+            Isolation::Instance => of_marker.copied().or(number.checked_sub(1)),
+            Isolation::Rewind(_) => of_marker.copied().or(Some(number)),
+        }
+    }
+
+    pub(super) fn conclude(mut self, names: &dyn Names, heard: u32) -> Evidence {
+        let times = self.left.max(self.shown);
+        if times > 1 {
+            self.finding
+                .add(&format!("; so {times} times in {heard} requests"));
+        }
+        let memory = match self.isolation {
+            Isolation::Instance => "in the memory of the next instance",
+            Isolation::Rewind(_) => "anywhere in memory afterwards",
+        };
+        self.finding.evidence(Kind::Content, names, || {
+            format!(
+                "{heard} markers in headers, paths and bodies: none {memory}, none in another's \
+                 answer"
+            )
+        })
+    }
+}
