@@ -6,9 +6,13 @@
 //! it, and the caller drops it.
 
 use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
+use pin_project_lite::pin_project;
 use thiserror::Error;
+use tokio::time::{Timeout, timeout_at};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::failure::Failure;
@@ -45,13 +49,32 @@ pub(crate) enum Phase {
 }
 
 /// Runs `work` no longer than to `deadline`.
-pub(crate) async fn until<T>(
-    deadline: Instant,
-    work: impl Future<Output = wasmtime::Result<T>>,
-) -> wasmtime::Result<T> {
-    match tokio::time::timeout_at(deadline.into(), work).await {
-        Ok(result) => result,
-        Err(_) => Err(DeadlinePassed.into()),
+pub(crate) fn until<F: Future>(deadline: Instant, work: F) -> Until<F> {
+    Until {
+        work: timeout_at(deadline.into(), work),
+    }
+}
+
+pin_project! {
+    /// A call that has to be over by some time.
+    ///
+    /// Not an `async fn`: that has room for its argument twice, and these are large
+    /// and passed around.
+    pub(crate) struct Until<F> {
+        #[pin]
+        work: Timeout<F>,
+    }
+}
+
+impl<F, T> Future for Until<F>
+where
+    F: Future<Output = wasmtime::Result<T>>,
+{
+    type Output = wasmtime::Result<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let ended = self.project().work.poll(cx);
+        ended.map(|ended| ended.unwrap_or_else(|_| Err(DeadlinePassed.into())))
     }
 }
 

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use crate::call;
 use crate::flow::{Elsewhere, Said};
 use crate::host::{Host, Rest};
+use crate::trace::{Scoped, TraceContext};
 
 /// What a call comes to.
 type Ended = (Said, Rest);
@@ -58,6 +59,9 @@ impl Drop for Long {
     }
 }
 
+/// A call, as a part of the trace of its request.
+type Call = Scoped<dyn Future<Output = Ended> + Send>;
+
 /// A call that is driven by being polled.
 pub(crate) struct Run {
     long: Arc<Long>,
@@ -66,7 +70,7 @@ pub(crate) struct Run {
 
 enum At {
     /// The thread that polls this.
-    Home(Pin<Box<dyn Future<Output = Ended> + Send>>),
+    Home(Call),
     /// A thread for long ones.
     Away(JoinHandle<Ended>),
     /// On the way from one to the other.
@@ -74,11 +78,16 @@ enum At {
 }
 
 impl Run {
-    /// Of the call `run`.
-    pub(crate) fn new(long: Arc<Long>, run: impl Future<Output = Ended> + Send + 'static) -> Self {
+    /// Of the call `run`, which belongs to this trace.
+    pub(crate) fn new(
+        long: Arc<Long>,
+        trace: &TraceContext,
+        run: impl Future<Output = Ended> + Send + 'static,
+    ) -> Self {
+        let run: Pin<Box<dyn Future<Output = Ended> + Send>> = Box::pin(run);
         Self {
             long,
-            at: At::Home(Box::pin(run)),
+            at: At::Home(trace.scope(run)),
         }
     }
 }
@@ -149,7 +158,7 @@ impl Future for Run {
         if let At::Home(run) = &mut this.at {
             // What others did on this thread is not ours.
             call::has_given_way();
-            let polled = run.as_mut().poll(cx);
+            let polled = Pin::new(run).poll(cx);
             if polled.is_ready() || !call::has_given_way() {
                 return polled;
             }

@@ -76,12 +76,7 @@ impl Connection {
             if let Some(cut) = &one_at_a_time {
                 request.extensions_mut().insert(cut.clone());
             }
-            let busy = pace.busy();
-            let response = self.answer(request);
-            async move {
-                let response = response.await;
-                Ok::<_, Infallible>(response.map(|body| Held { body, _busy: busy }))
-            }
+            self.answer(request, pace.busy())
         });
 
         let result = match protocol {
@@ -116,20 +111,24 @@ impl Connection {
         }
     }
 
+    /// One block for all of it: a future that awaits another has room for it twice, and
+    /// hyper moves it about.
     fn answer(
         &self,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Response<ResponseBody>> + Send + use<> {
+        busy: Busy,
+    ) -> impl Future<Output = Result<Response<Held>, Infallible>> + Send + use<> {
         let host = self.hosts.now();
         let draining = *self.shared.draining.borrow();
         async move {
-            if draining {
-                return host.refuse(&request, &Failure::Draining);
-            }
-            if let Err(failure) = well_formed(&request) {
-                return host.refuse(&request, &failure);
-            }
-            host.respond(request).await
+            let response = if draining {
+                host.refuse(&request, &Failure::Draining)
+            } else if let Err(failure) = well_formed(&request) {
+                host.refuse(&request, &failure)
+            } else {
+                host.respond(request).await
+            };
+            Ok(response.map(|body| Held { body, _busy: busy }))
         }
     }
 }

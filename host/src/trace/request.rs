@@ -13,7 +13,7 @@ use crate::otel;
 /// ```ignore
 /// let mut trace = RequestTrace::begin(&request);
 /// trace.context().hand_on(request.headers_mut());
-/// let response = trace.context().scope(run(request)).await;
+/// let response = trace.context().scope(Box::pin(run(request))).await;
 /// trace.end(response.status().as_u16(), failure);
 /// ```
 #[derive(Debug)]

@@ -8,8 +8,8 @@
 //! much at every level that has it.
 
 use std::cell::RefCell;
-use std::future;
-use std::pin::pin;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use super::TraceContext;
 
@@ -24,16 +24,27 @@ pub(crate) fn current() -> Option<TraceContext> {
 
 impl TraceContext {
     /// Runs `work` as a part of this context, on whichever threads it is polled.
-    pub(crate) fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
-        let mut context = Some(self.clone());
-        async move {
-            let mut work = pin!(work);
-            let polls = future::poll_fn(|cx| {
-                let _entered = Entered::new(&mut context);
-                work.as_mut().poll(cx)
-            });
-            polls.await
-        }
+    ///
+    /// In a box, since it is the whole of a guest's call: large, and passed around.
+    pub(crate) fn scope<F: Future + ?Sized>(&self, work: Pin<Box<F>>) -> Scoped<F> {
+        let context = Some(self.clone());
+        Scoped { context, work }
+    }
+}
+
+/// Work as a part of a context.
+pub(crate) struct Scoped<F: ?Sized> {
+    context: Option<TraceContext>,
+    work: Pin<Box<F>>,
+}
+
+impl<F: Future + ?Sized> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Self { context, work } = &mut *self;
+        let _entered = Entered::new(context);
+        work.as_mut().poll(cx)
     }
 }
 

@@ -299,12 +299,12 @@ async fn what_runs_for_a_request_knows_its_trace_and_nothing_else_does() {
             tokio::task::yield_now().await;
         }
     };
-    let (of_one, of_two, ()) = tokio::join!(one.scope(work()), two.scope(work()), other);
+    let (of_one, of_two, ()) = tokio::join!(one.scope(Box::pin(work())), two.scope(Box::pin(work())), other);
     assert_eq!(of_one, Some(one.to_string()));
     assert_eq!(of_two, Some(two.to_string()));
 
     // One within the other.
-    let nested = one.scope(async { (two.scope(work()).await, seen()) }).await;
+    let nested = one.scope(Box::pin(async { (two.scope(Box::pin(work())).await, seen()) })).await;
     assert_eq!(nested, (Some(two.to_string()), Some(one.to_string())));
     assert_eq!(seen(), None);
 }
@@ -312,7 +312,7 @@ async fn what_runs_for_a_request_knows_its_trace_and_nothing_else_does() {
 #[tokio::test]
 async fn a_panic_leaves_no_trace_behind() {
     let context = TraceContext::from_headers(&HeaderMap::new());
-    let mut work = Box::pin(context.scope(async { panic!("on purpose") }));
+    let mut work = Box::pin(context.scope(Box::pin(async { panic!("on purpose") })));
     let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         work.as_mut().poll(&mut cx).is_ready()
@@ -350,7 +350,7 @@ fn what_a_context_costs() {
     });
     let context = TraceContext::from_headers(&plain);
     measure("a poll within a scope", &|| {
-        let mut work = std::pin::pin!(context.scope(async { black_box(1) }));
+        let mut work = std::pin::pin!(context.scope(Box::pin(async { black_box(1) })));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(work.as_mut().poll(&mut cx).is_ready());
     });
