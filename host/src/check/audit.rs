@@ -104,6 +104,16 @@ impl Snapshot {
         self.0.get(number).map_or(&[], Vec::as_slice)
     }
 
+    /// The bytes of a memory, made so many.
+    pub(super) fn memory_mut(&mut self, number: usize, len: usize) -> &mut [u8] {
+        if self.0.len() <= number {
+            self.0.resize(number + 1, Vec::new());
+        }
+        let memory = &mut self.0[number];
+        memory.resize(len, 0);
+        memory
+    }
+
     /// How many memories there were.
     pub(super) fn count(&self) -> usize {
         self.0.len()

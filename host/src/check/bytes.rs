@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 /// Bytes that are compared at once. A multiple of a word.
-const PIECE: usize = 4096;
+pub(super) const PIECE: usize = 4096;
 
 static ZEROS: [u8; PIECE] = [0; PIECE];
 
@@ -12,7 +12,7 @@ static ZEROS: [u8; PIECE] = [0; PIECE];
 /// `now`: where it begins, and its bytes then and now. What memory did not have
 /// yet counts as zero.
 ///
-/// Where `part` begins at a multiple of a word, every piece does.
+/// No piece lies across a multiple of [`PIECE`].
 pub(super) fn differences(
     then: &[u8],
     now: &[u8],
@@ -22,7 +22,7 @@ pub(super) fn differences(
     let part = part.start..part.end.min(now.len());
     let mut at = part.start;
     while at < part.end {
-        let mut end = part.end.min(at + PIECE);
+        let mut end = part.end.min((at / PIECE + 1) * PIECE);
         let before = match then.get(at..) {
             None | Some([]) => &ZEROS[..end - at],
             Some(rest) => {

@@ -7,19 +7,24 @@ use super::addresses::Addresses;
 use super::audit::Place;
 use super::claims::Claims;
 use super::content::Content;
+use super::footprint::Footprint;
 use super::identity::Identity;
 use super::names::Names;
+use super::pages::{Before, Traces};
 use super::pointers::{Elsewhere, Found, Pointers};
+use super::record::{Recorder, Told};
 use super::regions::Span;
-use super::report::{Culprit, Evidence, Kind, Spot};
+use super::report::{Culprit, Evidence, Figures, Kind, Spot};
 use super::resources::Resources;
 use super::sealed::Sealed;
 use super::size::Size;
+use super::timeline::{Ended, Timeline};
 use super::traffic::{Sent, Shape};
 use super::trial::Rewound;
 use super::watch::Remnant;
 use crate::bindings::invocation::lavandula::arena::types::Usage;
 use crate::config::Isolation;
+use crate::failure::Failure;
 use crate::limits::MemoryUse;
 
 /// What became of one request.
@@ -27,17 +32,37 @@ pub(super) enum Answer {
     /// It was answered, and this was seen around it.
     Given(Box<Seen>),
     /// It, or the rewind after it, failed. The instance is of no use any more.
-    Failed(String),
+    Failed(Box<Failed>),
+}
+
+/// What is known of a request that failed.
+pub(super) struct Failed {
+    why: String,
+    pub(super) ended: Ended,
+    /// What it had written by then.
+    traces: Traces,
 }
 
 impl Answer {
-    pub(super) fn failed(&self) -> bool {
-        matches!(self, Self::Failed(_))
+    pub(super) fn failed(failure: &Failure, traces: Traces) -> Self {
+        let ended = match failure {
+            Failure::Trap(_) => Ended::Trap,
+            Failure::Deadline { .. } => Ended::Deadline,
+            Failure::OutOfMemory { .. } => Ended::Denied,
+            Failure::ClientGone => Ended::Gone,
+            _ => Ended::Failed,
+        };
+        Self::Failed(Box::new(Failed {
+            why: format!("{}: {failure}", failure.label()),
+            ended,
+            traces,
+        }))
     }
 }
 
 /// What was seen around one request.
 pub(super) struct Seen {
+    pub(super) status: u16,
     /// The answer's headers and body.
     pub(super) response: Vec<u8>,
     /// Where the markers lay at the crossings between guest and host.
@@ -51,6 +76,8 @@ pub(super) struct Seen {
     pub(super) blocks: Vec<Span>,
     /// What was seen of the rewind, where one was done.
     pub(super) rewound: Option<Rewound>,
+    /// The pages that it wrote, and those that are not as before it.
+    pub(super) traces: Traces,
     pub(super) memory: MemoryUse,
     pub(super) table_elements: usize,
     /// Resources of the host that it holds and did not hold before.
@@ -60,25 +87,38 @@ pub(super) struct Seen {
 /// Hears about every request, and concludes at the end.
 pub(super) struct Judge<'a> {
     shapes: Vec<String>,
+    /// Requests of an instance that come before anything is compared.
     warm_up: u32,
+    /// The last of these, of the instance as it is now.
+    warm_until: u32,
     names: &'a dyn Names,
     heard: u32,
+    compared: u32,
     answers: Finding,
+    failures: u32,
     size: Size,
     resources: Resources,
+    footprint: Footprint,
     addresses: Addresses,
     content: Content,
     identity: Identity,
     pointers: Pointers,
     claims: Claims,
+    recorder: Recorder<'a>,
+    memory_initial: usize,
+    memory_peak: usize,
+    committed: Option<u64>,
+    bytes_left: u64,
 }
 
 impl<'a> Judge<'a> {
-    /// `sealed` is what is known of the instance that gets all requests, where it
-    /// was sealed.
+    /// Of a run of so many requests, of which those of the `warm_up` are not compared.
+    /// `sealed` is what is known of the instance that gets all requests, where it was
+    /// sealed.
     pub(super) fn new(
         shapes: &[Shape],
         warm_up: u32,
+        requests: u32,
         isolation: Isolation,
         sealed: Option<&Sealed>,
         names: &'a dyn Names,
@@ -90,48 +130,131 @@ impl<'a> Judge<'a> {
         Self {
             shapes: shapes.iter().map(ToString::to_string).collect(),
             warm_up,
+            warm_until: warm_up,
             names,
             heard: 0,
+            compared: 0,
             answers: Finding::default(),
+            failures: 0,
             size: Size::new(isolation, shapes.len()),
             resources: Resources::new(isolation),
+            footprint: Footprint::new(warm_up, requests),
             addresses: Addresses::new(shapes.len()),
             content: Content::new(isolation),
             identity,
             pointers,
             claims: Claims::new(isolation),
+            recorder: Recorder::new(names, sealed, requests),
+            memory_initial: 0,
+            memory_peak: 0,
+            committed: None,
+            bytes_left: 0,
         }
     }
 
-    pub(super) fn hear(&mut self, number: u32, sent: &Sent, answer: Answer) {
+    /// `before` is the memory of the instance as the request has left it.
+    pub(super) fn hear(
+        &mut self,
+        number: u32,
+        sent: &Sent,
+        answer: &Answer,
+        before: Option<&Before>,
+    ) {
+        let shape = self.shapes[sent.shape].clone();
         let request = Request {
             number,
-            shape: &self.shapes[sent.shape],
+            shape: &shape,
         };
-        let seen = match answer {
-            Answer::Given(seen) => seen,
-            Answer::Failed(why) => {
-                self.answers
-                    .note(|| (format!("{request} failed: {why}"), Blame::on(number)));
-                return;
-            }
-        };
-        self.heard = number;
-        let warm = number > self.warm_up;
-        self.size.hear(&request, sent.shape, &seen, warm);
-        self.resources.hear(&request, &seen);
-        if warm {
-            self.addresses.hear(&request, sent.shape, &seen);
+        match answer {
+            Answer::Given(seen) => self.hear_answer(&request, sent, seen, before),
+            Answer::Failed(failed) => self.hear_failure(&request, sent, failed, before),
         }
-        self.content.hear(&request, sent, &seen);
-        self.claims.hear(&request, sent, &seen);
+    }
+
+    fn hear_answer(
+        &mut self,
+        request: &Request<'_>,
+        sent: &Sent,
+        seen: &Seen,
+        before: Option<&Before>,
+    ) {
+        let number = request.number;
+        if self.heard == 0 {
+            self.memory_initial = seen.memory.initial;
+        }
+        self.memory_peak = self.memory_peak.max(seen.memory.peak);
+        self.bytes_left = seen.traces.bytes_left;
+        self.heard += 1;
+        let warm = number > self.warm_until;
+        self.size.hear(request, sent.shape, seen, warm);
+        self.resources.hear(request, seen);
+        if warm {
+            self.compared += 1;
+            self.addresses.hear(request, sent.shape, seen);
+            self.footprint.hear(request, &seen.traces.written);
+        }
+        self.content.hear(request, sent, seen);
+        self.claims.hear(request, sent, seen);
         if let Some(rewound) = &seen.rewound {
             if let Some(comparison) = &rewound.identity {
                 self.identity
-                    .hear(&request, comparison, rewound.overlap, self.names);
+                    .hear(request, comparison, rewound.overlap, self.names);
             }
-            self.pointers.hear(&request, &rewound.pointed, self.names);
+            self.pointers.hear(request, &rewound.pointed, self.names);
         }
+        let committed = seen.claims.map(|claims| claims.committed);
+        self.committed = committed.or(self.committed);
+        let told = Told {
+            number,
+            shape: sent.shape,
+            ended: Ended::Answer,
+            status: Some(seen.status),
+            used: seen.claims.map(|claims| claims.peak_used),
+            committed,
+            blocks: &seen.blocks,
+            remnants: &seen.remnants,
+        };
+        self.record(&told, &seen.traces, before);
+    }
+
+    fn hear_failure(
+        &mut self,
+        request: &Request<'_>,
+        sent: &Sent,
+        failed: &Failed,
+        before: Option<&Before>,
+    ) {
+        let number = request.number;
+        self.failures += 1;
+        let detail = || format!("{request} failed: {}", failed.why);
+        self.answers.note(|| (detail(), Blame::on(number)));
+        let told = Told {
+            number,
+            shape: sent.shape,
+            ended: failed.ended,
+            status: None,
+            used: None,
+            committed: None,
+            blocks: &[],
+            remnants: &[],
+        };
+        self.record(&told, &failed.traces, before);
+        // What comes next is in a new instance, which has to warm up as well.
+        self.warm_until = number + self.warm_up;
+        self.size.renew();
+        self.addresses.renew();
+        self.claims.renew();
+    }
+
+    fn record(&mut self, told: &Told<'_>, traces: &Traces, before: Option<&Before>) {
+        if let Some(before) = before {
+            self.recorder.hear(told, traces, before);
+        }
+    }
+
+    /// How many requests were answered.
+    pub(super) fn heard(&self) -> u32 {
+        self.heard
     }
 
     /// The last request that another instance has to get as well, whose memory
@@ -156,21 +279,53 @@ impl<'a> Judge<'a> {
             .hear_again(&request, after, elsewhere, self.names);
     }
 
-    pub(super) fn conclude(self) -> Vec<Evidence> {
-        let Self { heard, names, .. } = self;
-        let compared = heard.saturating_sub(self.warm_up);
+    pub(super) fn conclude(mut self) -> Conclusion {
+        let Self {
+            heard,
+            compared,
+            names,
+            ..
+        } = self;
+        let figures = Figures {
+            component: 0,
+            memory_initial: self.memory_initial as u64,
+            memory_peak: self.memory_peak as u64,
+            memory_grown: self.size.grown() as u64,
+            arena_peak: self.claims.largest(),
+            arena_committed: self.committed,
+            pages_of_a_request: self.footprint.largest() as u64,
+            pages_of_all: self.footprint.of_all() as u64,
+            bytes_left: self.bytes_left,
+        };
+        if self.failures > 1 {
+            self.answers
+                .add(&format!("; {} requests failed in all", self.failures));
+        }
         let all = || format!("all {heard} requests were answered");
-        vec![
+        let evidence = vec![
             self.answers.evidence(Kind::Answers, names, all),
             self.size.conclude(names, compared),
             self.resources.conclude(names, heard),
+            self.footprint.conclude(names, compared),
             self.addresses.conclude(names, &self.shapes, compared),
             self.content.conclude(names, heard),
             self.identity.conclude(names),
             self.pointers.conclude(names),
             self.claims.conclude(names, heard),
-        ]
+        ];
+        Conclusion {
+            evidence,
+            figures,
+            timeline: self.recorder.finish(self.shapes, self.warm_up),
+        }
     }
+}
+
+/// What all requests together come to.
+pub(super) struct Conclusion {
+    pub(super) evidence: Vec<Evidence>,
+    pub(super) figures: Figures,
+    pub(super) timeline: Timeline,
 }
 
 /// A request in a sentence.

@@ -42,10 +42,13 @@ mod bytes;
 mod claims;
 mod content;
 mod evidence;
+mod footprint;
 mod freshness;
 mod identity;
 mod names;
+mod pages;
 mod pointers;
+mod record;
 mod regions;
 mod report;
 mod resources;
@@ -57,9 +60,12 @@ mod traffic;
 mod trial;
 mod watch;
 
-use self::evidence::{Answer, Judge};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use self::evidence::{Answer, Conclusion, Judge};
 use self::pointers::Elsewhere;
-use self::traffic::Traffic;
+use self::traffic::{Sent, Traffic};
 use self::trial::Trial;
 use self::watch::Watch;
 use crate::ahead;
@@ -69,9 +75,7 @@ use crate::failure::Failure;
 use crate::program::{Door, LoadError, Program};
 use crate::symbols::Symbols;
 
-pub use self::report::{
-    Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, Spot, Verdict,
-};
+pub use self::report::{Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, Spot, Verdict};
 pub use self::timeline::{Cell, Ended, Memory, Row, Timeline};
 pub use self::traffic::{PLACEHOLDER, Shape, ShapeError};
 
@@ -89,6 +93,8 @@ pub struct Plan {
     isolation: Isolation,
     shapes: Vec<Shape>,
     generated: Generated,
+    /// Numbers of the requests that are sent. All of them where there are none.
+    only: BTreeSet<u32>,
 }
 
 /// Whether the traffic has generated requests besides those given.
@@ -108,6 +114,7 @@ impl Plan {
             isolation: Isolation::Rewind(Reuse::default()),
             shapes: Vec::new(),
             generated: Generated::Too,
+            only: BTreeSet::new(),
         }
     }
 
@@ -140,6 +147,48 @@ impl Plan {
     pub fn shape(mut self, shape: Shape) -> Self {
         self.shapes.push(shape);
         self
+    }
+
+    /// Of the requests of this plan those with these numbers only, the first of which is
+    /// 1, with the markers that they have in it. There is no warm-up then, and evidence
+    /// that is not about requests is left out: this is for looking again at what a
+    /// report has named ([`Culprit::requests`]).
+    pub fn only(mut self, numbers: impl IntoIterator<Item = u32>) -> Self {
+        self.only = numbers.into_iter().collect();
+        self
+    }
+
+    fn wants(&self, number: u32) -> bool {
+        self.only.is_empty() || self.only.contains(&number)
+    }
+
+    /// The number of the last request.
+    fn last(&self) -> u32 {
+        self.only.last().copied().unwrap_or(self.requests)
+    }
+
+    /// How many requests come before anything is compared, where there are so many
+    /// shapes.
+    fn warm_up(&self, shapes: usize) -> Result<u32, CheckError> {
+        if !self.only.is_empty() {
+            return Ok(0);
+        }
+        let shapes = u32::try_from(shapes).unwrap_or(u32::MAX);
+        let needed = shapes.saturating_mul(LEAST_CYCLES);
+        if self.requests < needed {
+            return Err(CheckError::TooFew {
+                asked: self.requests,
+                needed,
+            });
+        }
+        Ok(match self.isolation {
+            Isolation::Instance => 0,
+            // A general-purpose allocator may need a few cycles until everything has
+            // found its place.
+            Isolation::Rewind(_) => {
+                shapes * (self.requests / shapes / 2).clamp(LEAST_CYCLES / 2, 5)
+            }
+        })
     }
 
     /// No generated requests, where at least one shape is given.
@@ -182,6 +231,18 @@ pub enum CheckError {
         /// The least that makes sense.
         needed: u32,
     },
+    /// Not one request was answered in time.
+    #[error(
+        "the component has not answered {request} within {}, its first, so there is nothing to \
+         judge; give it more time, or find out what it waits for",
+        humantime::format_duration(*limit)
+    )]
+    Silent {
+        /// The request.
+        request: String,
+        /// How long it had.
+        limit: Duration,
+    },
     /// A request of the plan is none.
     #[error("a request of the plan is not valid: {0}")]
     Request(#[from] http::Error),
@@ -190,6 +251,10 @@ pub enum CheckError {
 /// The least number of times that each shape has to come: as often to warm up
 /// as to compare, and one request alone compares with nothing.
 const LEAST_CYCLES: u32 = 4;
+
+/// After so many requests that failed the run is over: what is to be said of the
+/// component does not become better by more of them.
+const MOST_FAILURES: u32 = 8;
 
 /// Checks the component that `bytes` are, whose statics have these names.
 /// `progress` is called with the number of requests that are done.
@@ -205,20 +270,7 @@ pub(crate) async fn run(
         return Err(CheckError::Precompiled);
     }
     let mut traffic = Traffic::new(plan);
-    let shapes = u32::try_from(traffic.shapes().len()).unwrap_or(u32::MAX);
-    let needed = shapes.saturating_mul(LEAST_CYCLES);
-    if plan.requests < needed {
-        return Err(CheckError::TooFew {
-            asked: plan.requests,
-            needed,
-        });
-    }
-    let warm_up = match plan.isolation {
-        Isolation::Instance => 0,
-        // A general-purpose allocator may need a few cycles until everything has
-        // found its place.
-        Isolation::Rewind(_) => shapes * (plan.requests / shapes / 2).clamp(LEAST_CYCLES / 2, 5),
-    };
+    let warm_up = plan.warm_up(traffic.shapes().len())?;
 
     let (engine, memories) = audit::engine(limits).map_err(LoadError::Engine)?;
     epoch::start(&engine).map_err(LoadError::Clock)?;
@@ -229,29 +281,50 @@ pub(crate) async fn run(
     let mut trial = Trial::new(program, *limits, plan.isolation, watch);
     trial.begin().await.map_err(CheckError::Start)?;
 
-    let shapes = traffic.shapes();
-    let mut judge = Judge::new(shapes, warm_up, plan.isolation, trial.sealed(), &names);
-    let mut done = 0;
-    let mut last = None;
-    for number in 1..=plan.requests {
+    let (shapes, last) = (traffic.shapes(), plan.last());
+    let sealed = trial.sealed();
+    let mut judge = Judge::new(shapes, warm_up, last, plan.isolation, sealed, &names);
+    let mut failures = 0;
+    let mut before: Option<Sent> = None;
+    for number in 1..=last {
         let sent = traffic.next()?;
-        let answer = trial.request(&sent, last.as_ref()).await;
-        let ended = answer.failed();
-        judge.hear(number, &sent, answer);
-        if ended {
-            break;
+        if !plan.wants(number) {
+            continue;
         }
-        done = number;
-        progress(done);
-        last = Some(sent);
+        let answer = trial.request(&sent, before.as_ref()).await;
+        judge.hear(number, &sent, &answer, trial.before());
+        if let Answer::Failed(failed) = &answer {
+            if failed.ended == Ended::Deadline && judge.heard() == 0 {
+                return Err(CheckError::Silent {
+                    request: traffic.shapes()[sent.shape].to_string(),
+                    limit: limits.timeout,
+                });
+            }
+            failures += 1;
+            // Each that ends by its deadline takes all of it.
+            if failures == MOST_FAILURES || failed.ended == Ended::Deadline {
+                break;
+            }
+            trial.give_up();
+        }
+        progress(number);
+        before = Some(sent);
     }
     let memory = trial.memory();
+    let requests = judge.heard();
     if let Some(last) = judge.undecided() {
-        repeat_elsewhere(&mut trial, &mut judge, Traffic::new(plan), last).await?;
+        repeat_elsewhere(&mut trial, &mut judge, plan, last).await?;
     }
 
-    let mut evidence = judge.conclude();
-    evidence.push(freshness::run(bytes, door, limits, plan).await?);
+    let Conclusion {
+        mut evidence,
+        figures,
+        timeline,
+    } = judge.conclude();
+    evidence.push(match plan.only.is_empty() {
+        true => freshness::run(bytes, door, limits, plan).await?,
+        false => freshness::left_out(),
+    });
     let holds = evidence.iter().all(|evidence| evidence.holds);
     Ok(Report {
         format: FORMAT,
@@ -262,14 +335,17 @@ pub(crate) async fn run(
         } else {
             Verdict::Broken
         },
-        requests: done,
+        requests,
         seed: plan.seed,
         door,
         isolation: plan.isolation,
         memory: memory as u64,
         evidence,
-        figures: Figures::default(),
-        timeline: Timeline::default(),
+        figures: Figures {
+            component: bytes.len() as u64,
+            ..figures
+        },
+        timeline,
     })
 }
 
@@ -278,9 +354,10 @@ pub(crate) async fn run(
 async fn repeat_elsewhere(
     trial: &mut Trial,
     judge: &mut Judge<'_>,
-    mut traffic: Traffic,
+    plan: &Plan,
     last: u32,
 ) -> Result<(), http::Error> {
+    let mut traffic = Traffic::new(plan);
     let Some(from) = trial.sealed().map(|sealed| sealed.initial) else {
         return Ok(());
     };
@@ -293,6 +370,9 @@ async fn repeat_elsewhere(
     }
     for number in 1..=last {
         let sent = traffic.next()?;
+        if !plan.wants(number) {
+            continue;
+        }
         // Where it fails now, what is undecided is not told from numbers.
         let Answer::Given(seen) = trial.request(&sent, None).await else {
             break;

@@ -1,17 +1,21 @@
 //! Instances under audit, one after another or one for all, and what is seen
 //! around each request.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use http::Response;
 
 use super::audit::Place;
 use super::evidence::{Answer, Seen};
 use super::identity::{self, Comparison};
+use super::pages::{Before, Traces};
 use super::pointers::{self, Arena, Found, Pointed};
-use super::regions::spans;
+use super::regions::{Span, spans};
 use super::sealed::Sealed;
 use super::traffic::Sent;
-use super::watch::Watch;
+use super::watch::{Remnant, Watch};
+use crate::bindings::invocation::lavandula::arena::types::Usage;
 use crate::config::{Isolation, Limits};
 use crate::failure::Failure;
 use crate::guest_log::GuestOutput;
@@ -35,6 +39,8 @@ struct Instance {
     /// What it held of the host's when it was sealed: standard output, say.
     resources: usize,
     life: Life,
+    /// Its memory before the next request.
+    before: Before,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,23 @@ pub(super) struct Rewound {
     /// A place that the guest named as a part of its arena and as its own.
     pub(super) overlap: Option<Place>,
     pub(super) pointed: Pointed,
+}
+
+/// A call that was answered.
+struct Call {
+    response: Response<Bytes>,
+    /// Where markers lay while it ran.
+    places: BTreeSet<Place>,
+    /// Remnants that were there before it, in an instance of its own.
+    found_before: Option<Vec<Remnant>>,
+    traces: Traces,
+}
+
+/// What the guest said, and what came of the rewind.
+struct TakenBack {
+    claims: Option<Usage>,
+    blocks: Vec<Span>,
+    rewound: Option<Rewound>,
 }
 
 impl Trial {
@@ -93,11 +116,14 @@ impl Trial {
         let sealed = self.seal(&mut guest).await?;
         let resources = guest.store.data_mut().resources();
         self.watch.follow(&mut guest);
+        // SAFETY: no guest code runs before it gets its request.
+        let before = unsafe { self.watch.memories().look(Before::new) };
         Ok(Instance {
             guest,
             sealed,
             resources,
             life: Life::New,
+            before,
         })
     }
 
@@ -133,15 +159,19 @@ impl Trial {
         self.watch.memories().total()
     }
 
-    /// One request, and what was seen around it. `last` is the one before.
-    pub(super) async fn request(&mut self, sent: &Sent, last: Option<&Sent>) -> Answer {
-        match self.observe(sent, last).await {
-            Ok(seen) => Answer::Given(Box::new(seen)),
-            Err(failure) => Answer::Failed(format!("{}: {failure}", failure.label())),
-        }
+    /// The memory of the instance as the last request has left it.
+    pub(super) fn before(&self) -> Option<&Before> {
+        Some(&self.instance.as_ref()?.before)
     }
 
-    async fn observe(&mut self, sent: &Sent, last: Option<&Sent>) -> Result<Seen, Failure> {
+    /// Gives the instance up: the next request gets a new one, as in `serve` after a
+    /// request that failed.
+    pub(super) fn give_up(&mut self) {
+        self.instance = None;
+    }
+
+    /// One request, and what was seen around it. `last` is the one before.
+    pub(super) async fn request(&mut self, sent: &Sent, last: Option<&Sent>) -> Answer {
         let again = |instance: &Instance| {
             instance.life == Life::New || self.isolation != Isolation::Instance
         };
@@ -149,41 +179,124 @@ impl Trial {
             Some(instance) => instance,
             None => {
                 self.watch.memories().clear();
-                self.instantiate().await?
+                match self.instantiate().await {
+                    Ok(instance) => instance,
+                    Err(failure) => return Answer::failed(&failure, Traces::default()),
+                }
             }
         };
-        let seen = self.observe_in(&mut instance, sent, last).await;
+        let answer = self.observe(&mut instance, sent, last).await;
         self.instance = Some(instance);
-        seen
+        answer
     }
 
-    async fn observe_in(
-        &self,
-        instance: &mut Instance,
-        sent: &Sent,
-        last: Option<&Sent>,
-    ) -> Result<Seen, Failure> {
-        let Instance {
-            guest,
-            sealed,
-            resources,
-            life,
-        } = instance;
-        *life = Life::Used;
+    async fn observe(&self, instance: &mut Instance, sent: &Sent, last: Option<&Sent>) -> Answer {
         let watch = &self.watch;
+        instance.life = Life::Used;
         let found_before = (self.isolation == Isolation::Instance).then(|| {
             let pieces = last.into_iter().flat_map(|last| last.marker.pieces());
             // SAFETY: the instance is not called meanwhile.
             unsafe { watch.remnants(pieces) }
         });
 
-        guest.undisturbed_for(self.limits.timeout);
+        instance.guest.undisturbed_for(self.limits.timeout);
         watch.take_seen();
         let request = sent.request.clone();
-        let handled = guest.handle(self.program.door(), request).await;
+        let door = self.program.door();
+        let handled = instance.guest.handle(door, request).await;
         let places = watch.take_seen();
+        let before = &instance.before;
+        let look = |memories: &[&[u8]]| Traces {
+            written: before.written(memories),
+            lengths: memories.iter().map(|bytes| bytes.len()).collect(),
+            ..Traces::default()
+        };
+        // SAFETY: the guest has returned, or will not be called again.
+        let traces = unsafe { watch.memories().look(look) };
 
-        let response = handled?;
+        match handled {
+            Err(failure) => Answer::failed(&failure, traces),
+            Ok(response) => {
+                let call = Call {
+                    response,
+                    places,
+                    found_before,
+                    traces,
+                };
+                match self.after(instance, sent, call).await {
+                    Ok(seen) => Answer::Given(Box::new(seen)),
+                    Err((failure, traces)) => Answer::failed(&failure, traces),
+                }
+            }
+        }
+    }
+
+    /// What is asked and looked at when a request was answered.
+    async fn after(
+        &self,
+        instance: &mut Instance,
+        sent: &Sent,
+        call: Call,
+    ) -> Result<Seen, (Failure, Traces)> {
+        let Call {
+            response,
+            places,
+            found_before,
+            traces,
+        } = call;
+        let taken_back = match self.take_back(instance, &response).await {
+            Ok(taken_back) => taken_back,
+            Err(failure) => return Err((failure, traces)),
+        };
+        let Instance {
+            guest,
+            resources,
+            before,
+            ..
+        } = instance;
+        let watch = &self.watch;
+        let remnants = match found_before {
+            Some(remnants) => remnants,
+            // SAFETY: the guest is not called meanwhile.
+            None => unsafe { watch.remnants(sent.marker.pieces()) },
+        };
+        let traces = match self.isolation {
+            // Nothing of it is taken back: it goes as a whole.
+            Isolation::Instance => traces,
+            Isolation::Rewind(_) => {
+                let look = |memories: &[&[u8]]| before.left(traces.written, memories);
+                // SAFETY: as above.
+                unsafe { watch.memories().look(look) }
+            }
+        };
+        let state = guest.store.data_mut();
+        let TakenBack {
+            claims,
+            blocks,
+            rewound,
+        } = taken_back;
+        Ok(Seen {
+            status: response.status().as_u16(),
+            response: flat(&response),
+            places,
+            remnants,
+            claims,
+            blocks,
+            rewound,
+            traces,
+            memory: state.ledger.memory_use(),
+            table_elements: state.ledger.table_elements(),
+            resources_left: state.resources().saturating_sub(*resources),
+        })
+    }
+
+    /// Asks the guest what it used, and has it take that back.
+    async fn take_back(
+        &self,
+        instance: &mut Instance,
+        response: &Response<Bytes>,
+    ) -> Result<TakenBack, Failure> {
+        let Instance { guest, sealed, .. } = instance;
         // Before the questions below, whose answers lie in memory too.
         let memory = sealed.as_ref().map(|sealed| self.home(sealed));
         let claims = guest.usage().await?;
@@ -193,29 +306,16 @@ impl Trial {
                 let arena = Arena::new(&blocks, &memory);
                 let mut before = pointers::scan(sealed, &memory, &arena);
                 if self.program.door() == Door::Fast {
-                    pointers::leave_out_answer(&mut before, &memory, &response);
+                    pointers::leave_out_answer(&mut before, &memory, response);
                 }
                 Some(self.rewind(guest, sealed, arena, before).await?)
             }
             _ => None,
         };
-        let remnants = match found_before {
-            Some(remnants) => remnants,
-            // SAFETY: as above.
-            None => unsafe { watch.remnants(sent.marker.pieces()) },
-        };
-        let state = guest.store.data_mut();
-        let resources_left = state.resources().saturating_sub(*resources);
-        Ok(Seen {
-            response: flat(&response),
-            places,
-            remnants,
+        Ok(TakenBack {
             claims,
             blocks,
             rewound,
-            memory: state.ledger.memory_use(),
-            table_elements: state.ledger.table_elements(),
-            resources_left,
         })
     }
 

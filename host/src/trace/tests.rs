@@ -299,12 +299,20 @@ async fn what_runs_for_a_request_knows_its_trace_and_nothing_else_does() {
             tokio::task::yield_now().await;
         }
     };
-    let (of_one, of_two, ()) = tokio::join!(one.scope(Box::pin(work())), two.scope(Box::pin(work())), other);
+    let (of_one, of_two, ()) = tokio::join!(
+        one.scope(Box::pin(work())),
+        two.scope(Box::pin(work())),
+        other
+    );
     assert_eq!(of_one, Some(one.to_string()));
     assert_eq!(of_two, Some(two.to_string()));
 
     // One within the other.
-    let nested = one.scope(Box::pin(async { (two.scope(Box::pin(work())).await, seen()) })).await;
+    let nested = one
+        .scope(Box::pin(async {
+            (two.scope(Box::pin(work())).await, seen())
+        }))
+        .await;
     assert_eq!(nested, (Some(two.to_string()), Some(one.to_string())));
     assert_eq!(seen(), None);
 }

@@ -24,7 +24,7 @@ impl Trial {
         let shape = Shape::new("POST", "/", Vec::new(), b"ten bytes!".to_vec());
         let plan = Plan::new().shape(shape.expect("valid")).given_only();
         let traffic = Traffic::new(&plan);
-        let judge = Judge::new(traffic.shapes(), warm_up, isolation, None, &None);
+        let judge = Judge::new(traffic.shapes(), warm_up, 100, isolation, None, &None);
         Self {
             traffic,
             judge,
@@ -36,6 +36,8 @@ impl Trial {
         let sent = self.traffic.next().expect("a request");
         let place = |offset| Place { memory: 0, offset };
         let mut all_right = Seen {
+            status: 200,
+            traces: Traces::default(),
             response: Vec::new(),
             places: [place(64)].into(),
             remnants: Vec::new(),
@@ -49,13 +51,13 @@ impl Trial {
         seen(&mut all_right);
         self.number += 1;
         let answer = Answer::Given(Box::new(all_right));
-        self.judge.hear(self.number, &sent, answer);
+        self.judge.hear(self.number, &sent, &answer, None);
         sent.request
     }
 
     /// The evidence that does not hold, and its detail.
     fn broken(self) -> Vec<(Kind, String)> {
-        let evidence = self.judge.conclude().into_iter();
+        let evidence = self.judge.conclude().evidence.into_iter();
         let broken = evidence.filter(|evidence| !evidence.holds);
         broken
             .map(|evidence| (evidence.kind, evidence.detail))
@@ -90,7 +92,7 @@ fn instances_that_are_all_alike_hold() {
         // Each grows, and none is taken back.
         trial.sees(|seen| seen.resources_left = 1);
     }
-    let evidence = trial.judge.conclude();
+    let evidence = trial.judge.conclude().evidence;
     assert!(
         evidence.iter().all(|evidence| evidence.holds),
         "{evidence:?}"
@@ -149,7 +151,12 @@ fn a_new_instance_that_has_something_of_a_request_breaks_it() {
     };
     let mut trial = Trial::new(Isolation::Instance, 0);
     trial.sees(|_| ());
-    trial.sees(|seen| seen.remnants = vec![Remnant { place, unique: None }]);
+    trial.sees(|seen| {
+        seen.remnants = vec![Remnant {
+            place,
+            unique: None,
+        }]
+    });
     trial.breaks(
         Kind::Content,
         "the new instance for request 2 (POST / with 10 bytes) had pieces of an earlier marker at \
@@ -164,7 +171,7 @@ fn an_answer_with_the_marker_of_another_request_breaks_it() {
         let first = trial.sees(|_| ());
         let marker = first.headers()["x-lavandula-marker"].as_bytes().to_vec();
         trial.sees(|seen| seen.response = marker);
-        trial.breaks(Kind::Content, "held the marker of an earlier request");
+        trial.breaks(Kind::Content, "held the marker of request 1");
     }
 }
 
@@ -220,7 +227,10 @@ const BLOCK: Span = 0x10000..0x20000;
 fn one_instance_resets_once_a_request_and_new_ones_all_alike() {
     let one = |resets| claiming(rewind(), resets, &[BLOCK]);
     assert_eq!(one([4, 5, 6]).broken(), []);
-    one([4, 5, 7]).breaks(Kind::Claims, "7 resets, and with one request since the last");
+    one([4, 5, 7]).breaks(
+        Kind::Claims,
+        "7 resets, and with one request since the last",
+    );
     let new = |resets| claiming(Isolation::Instance, resets, &[BLOCK]);
     assert_eq!(new([1, 1, 1]).broken(), []);
     new([1, 1, 2]).breaks(Kind::Claims, "2 resets");

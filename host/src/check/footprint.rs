@@ -1,0 +1,164 @@
+//! Evidence **footprint**: the pages that requests write are used again.
+//!
+//! What matters is the union over requests. One that is served from memory that was
+//! used before adds nothing to it, so it comes to a plateau; an arena that is not
+//! taken back, or a cache without a bound, marches on. It does so also where neither
+//! memory grows (there may be much of it from the start) nor anything of a request is
+//! left.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+
+use super::evidence::{Blame, Finding, Request};
+use super::names::Names;
+use super::pages::{PAGE, Page};
+use super::report::{Evidence, Kind};
+
+/// New pages in the second half of the run that are no march yet. A leak of a few
+/// bytes reaches another page sooner or later, and that one is for `addresses`.
+const ALLOWED: usize = 2;
+
+/// Hears which pages requests write, after the warm-up.
+pub(super) struct Footprint {
+    finding: Finding,
+    /// The first request of the second half.
+    half: u32,
+    all: BTreeSet<Page>,
+    /// Those that came in the second half, and how many requests they came with.
+    late: BTreeSet<Page>,
+    late_requests: u32,
+    largest: usize,
+}
+
+impl Footprint {
+    /// Of a run of which the requests from `warm_up` to `last` are compared.
+    pub(super) fn new(warm_up: u32, last: u32) -> Self {
+        Self {
+            finding: Finding::default(),
+            half: warm_up + (last.saturating_sub(warm_up)).div_ceil(2),
+            all: BTreeSet::new(),
+            late: BTreeSet::new(),
+            late_requests: 0,
+            largest: 0,
+        }
+    }
+
+    pub(super) fn hear(&mut self, request: &Request<'_>, written: &[Page]) {
+        self.largest = self.largest.max(written.len());
+        let mut new = written.iter().filter(|page| !self.all.contains(*page));
+        let first = new.next().copied();
+        let more: Vec<Page> = new.copied().collect();
+        let Some(first) = first else { return };
+        self.all.insert(first);
+        self.all.extend(&more);
+        if request.number <= self.half {
+            return;
+        }
+        self.late_requests += 1;
+        self.late.insert(first);
+        self.late.extend(&more);
+        if self.late.len() > ALLOWED && self.late_requests as usize > ALLOWED {
+            self.finding.note(|| {
+                let place = first.place();
+                let detail = format!(
+                    "{request} wrote a page at {place} that no request before it had written, and \
+                     so did others in the second half of the run: what requests use is not used \
+                     again, it marches on"
+                );
+                let blame = Blame::default().at(Some(place));
+                (detail, blame.by(Some(request.number), request.number))
+            });
+        }
+    }
+
+    /// Pages that any request wrote.
+    pub(super) fn of_all(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Pages that the request wrote that wrote the most.
+    pub(super) fn largest(&self) -> usize {
+        self.largest
+    }
+
+    pub(super) fn conclude(mut self, names: &dyn Names, compared: u32) -> Evidence {
+        let kib = |pages: usize| pages * PAGE / 1024;
+        let Self {
+            all, late, largest, ..
+        } = self;
+        self.finding.add(&format!(
+            "; {} pages in the first half, {} more in the second",
+            all.len() - late.len(),
+            late.len()
+        ));
+        self.finding.evidence(Kind::Footprint, names, || {
+            let late = match late.len() {
+                0 => "none of them for the first time in the second half".to_owned(),
+                n => format!("{n} of them for the first time in the second half"),
+            };
+            format!(
+                "{compared} requests wrote {} KiB of memory, {late}; the one with the most wrote \
+                 {} KiB",
+                kib(all.len()),
+                kib(largest)
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(requests: impl Iterator<Item = Vec<usize>>, last: u32) -> Evidence {
+        let mut footprint = Footprint::new(0, last);
+        for (number, pages) in (1..).zip(requests) {
+            let page = |&number: &usize| Page { memory: 0, number };
+            let written: Vec<_> = pages.iter().map(page).collect();
+            let shape = "GET / with 0 bytes";
+            footprint.hear(&Request { number, shape }, &written);
+        }
+        footprint.conclude(&None, last)
+    }
+
+    #[test]
+    fn pages_that_are_written_again_come_to_a_plateau() {
+        // Of different sizes, and lazily: the last new one in the middle.
+        let evidence = run((0..20).map(|n| (0..n.min(9)).collect()), 20);
+        assert!(evidence.holds, "{evidence:?}");
+        assert_eq!(
+            evidence.detail,
+            "20 requests wrote 36 KiB of memory, none of them for the first time in the second \
+             half; the one with the most wrote 36 KiB"
+        );
+    }
+
+    #[test]
+    fn pages_that_march_on_break_it() {
+        let evidence = run((0..20).map(|n| vec![0, 16 + n]), 20);
+        assert!(!evidence.holds);
+        assert!(
+            evidence
+                .detail
+                .starts_with("request 13 (GET / with 0 bytes) wrote a page at 0x1c000")
+                && evidence
+                    .detail
+                    .ends_with("; 11 pages in the first half, 10 more in the second"),
+            "{evidence:?}"
+        );
+        let culprit = evidence.culprit.expect("a culprit");
+        assert_eq!(culprit.written_by, Some(13));
+    }
+
+    #[test]
+    fn a_page_or_two_are_no_march() {
+        let evidence = run((0..20).map(|n| vec![n / 14]), 20);
+        assert!(evidence.holds, "{evidence:?}");
+        // All at once, by one request: that is a plateau again.
+        let evidence = run(
+            (0..20).map(|n| if n < 15 { vec![0] } else { vec![1, 2, 3, 4] }),
+            20,
+        );
+        assert!(evidence.holds, "{evidence:?}");
+    }
+}
