@@ -4,7 +4,7 @@
 mod support;
 
 use lavandula_host::build::Target;
-use lavandula_host::check::{CheckError, Kind, Plan, Report, Shape, Verdict};
+use lavandula_host::check::{CheckError, Culprit, Kind, Plan, Region, Report, Shape, Verdict};
 use lavandula_host::{Door, Host, Isolation};
 use support::{component, component_for, component_with, host, root};
 
@@ -164,6 +164,68 @@ async fn a_pointer_to_what_was_taken_back_is_found() {
         detail.starts_with("after request 1 ") && detail.contains("the word at 0x"),
         "{detail}"
     );
+}
+
+#[tokio::test]
+async fn a_hoard_that_has_room_from_the_start_is_seen_by_its_pages() {
+    let report = breaks_only("marching", Kind::Footprint).await;
+    let culprit = culprit(&report, Kind::Footprint);
+    assert!(culprit.place.is_some() && culprit.written_by.is_some());
+}
+
+#[tokio::test]
+async fn what_is_left_on_the_stack_is_found_there() {
+    let report = breaks_only("untidy", Kind::Content).await;
+    let culprit = culprit(&report, Kind::Content);
+    assert_eq!(culprit.written_by, Some(1));
+    let place = culprit.place.expect("a place");
+    assert_eq!(place.region, Region::Stack, "{place:?}");
+}
+
+#[tokio::test]
+async fn an_answer_with_what_the_last_request_had_is_found() {
+    let report = breaks_only("repeating", Kind::Content).await;
+    let culprit = culprit(&report, Kind::Content);
+    assert_eq!((culprit.written_by, culprit.owed_by), (Some(1), Some(2)));
+    assert_eq!(culprit.requests, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_resource_of_the_host_that_stays_is_seen() {
+    let report = breaks_only("clinging", Kind::Resources).await;
+    let detail = &report.evidence(Kind::Resources).unwrap().detail;
+    assert!(detail.ends_with("so 100 times in 100 requests"), "{detail}");
+}
+
+fn culprit(report: &Report, kind: Kind) -> Culprit {
+    let evidence = report.evidence(kind).expect("every kind is there");
+    evidence.culprit.clone().expect("it does not hold")
+}
+
+/// Each of them shows what it is blamed for in a run of those requests that its report
+/// names, and of no others.
+#[tokio::test]
+async fn what_is_found_shows_again_in_the_requests_that_are_named() {
+    for (name, kind) in [
+        ("leaky", Kind::Addresses),
+        ("lying", Kind::Claims),
+        ("growing", Kind::Size),
+        ("hoarding", Kind::Content),
+        ("forgetful", Kind::Content),
+        ("counting", Kind::Identity),
+        ("dangling", Kind::Pointers),
+        ("untidy", Kind::Content),
+        ("repeating", Kind::Content),
+        ("clinging", Kind::Resources),
+    ] {
+        let host = host(&guest(name));
+        let plan = Plan::new().requests(100).seed(3);
+        let report = check(&host, &plan).await;
+        let requests = culprit(&report, kind).requests;
+        assert!(!requests.is_empty() && requests.len() <= 2, "{requests:?}");
+        let again = check(&host, &plan.only(requests)).await;
+        assert!(again.broken().eq([kind]), "{name}\n{again}");
+    }
 }
 
 /// A good handler without an image, too.
