@@ -37,6 +37,7 @@
 //! its own, and these are compared with each other.
 
 mod addresses;
+mod anatomy;
 mod audit;
 mod bytes;
 mod claims;
@@ -69,9 +70,7 @@ use crate::failure::Failure;
 use crate::program::{Door, LoadError, Program};
 use crate::symbols::Symbols;
 
-pub use self::report::{
-    Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, Spot, Verdict,
-};
+pub use self::report::{Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, Spot, Verdict};
 pub use self::timeline::{Cell, Ended, Memory, Row, Timeline};
 pub use self::traffic::{PLACEHOLDER, Shape, ShapeError};
 
