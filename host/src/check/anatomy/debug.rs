@@ -30,7 +30,7 @@ const MAX_INFO: usize = 64 << 20;
 const MAX_SHAPES: usize = 4 << 20;
 
 /// Entries, and what is said of them: all in all, one or two seconds.
-const MAX_WORK: usize = 100_000_000;
+const MAX_WORK: usize = 40_000_000;
 
 /// Units: what was compiled together.
 const MAX_UNITS: usize = 100_000;
@@ -372,8 +372,8 @@ impl<'r, 'a> Unit<'r, 'a> {
                 dw::DW_AT_lower_bound => said.lower = value.sdata_value(),
                 dw::DW_AT_upper_bound => said.upper = value.sdata_value(),
                 dw::DW_AT_external => said.is_external = value == AttributeValue::Flag(true),
-                dw::DW_AT_str_offsets_base => said.string_offsets = value.offset_value(),
-                dw::DW_AT_addr_base => said.addresses = value.offset_value(),
+                dw::DW_AT_str_offsets_base => said.string_offsets = attribute.offset_value(),
+                dw::DW_AT_addr_base => said.addresses = attribute.offset_value(),
                 _ => {}
             }
         }
