@@ -58,6 +58,7 @@ mod traffic;
 mod trial;
 mod watch;
 
+use self::anatomy::Anatomy;
 use self::evidence::{Answer, Judge};
 use self::pointers::Elsewhere;
 use self::traffic::Traffic;
@@ -229,7 +230,8 @@ pub(crate) async fn run(
     trial.begin().await.map_err(CheckError::Start)?;
 
     let shapes = traffic.shapes();
-    let mut judge = Judge::new(shapes, warm_up, plan.isolation, trial.sealed(), &names);
+    let anatomy = Anatomy::of(bytes, names);
+    let mut judge = Judge::new(shapes, warm_up, plan.isolation, trial.sealed(), &anatomy);
     let mut done = 0;
     let mut last = None;
     for number in 1..=plan.requests {

@@ -491,27 +491,39 @@ impl<'r, 'a> Unit<'r, 'a> {
 
     /// The address of what lies in memory, and how many bytes of it, where they are
     /// not all.
+    ///
+    /// Code that may be put anywhere adds a global to it, which the linker does not
+    /// fill in: the base of the data. That is 0 in a module with a memory of its own,
+    /// and in others nobody asks.
     fn lies_at(&self, location: Expression<Slice<'a>>) -> Result<Option<(u64, Option<u64>)>, Stop> {
         let mut operations = location.operations(self.header.encoding());
-        let mut address = match operations.next()? {
-            Some(Operation::Address { address }) => address,
-            Some(Operation::AddressIndex { index }) => match self.address(index.0) {
-                Some(address) => address,
-                None => return Ok(None),
-            },
-            _ => return Ok(None),
+        let mut first = operations.next()?;
+        let mut is_relative = matches!(first, Some(Operation::WasmGlobal { .. }));
+        if is_relative {
+            first = operations.next()?;
+        }
+        let address = match first {
+            Some(Operation::Address { address }) => Some(address),
+            Some(Operation::AddressIndex { index }) => self.address(index.0),
+            _ => None,
         };
+        let Some(mut address) = address else {
+            return Ok(None);
+        };
+        let mut part = None;
         while let Some(operation) = operations.next()? {
             match operation {
+                Operation::Plus if is_relative => is_relative = false,
                 Operation::PlusConstant { value } => address = address.wrapping_add(value),
                 Operation::Piece { size_in_bits, .. } => {
-                    return Ok(Some((address, Some(size_in_bits / 8))));
+                    part = Some(size_in_bits / 8);
+                    break;
                 }
                 // A value that is computed lies nowhere.
                 _ => return Ok(None),
             }
         }
-        Ok(Some((address, None)))
+        Ok((!is_relative).then_some((address, part)))
     }
 
     /// The name that the source has for it, with the names of all that it is in.

@@ -389,6 +389,27 @@ fn statics_that_lie_nowhere_or_have_no_size_are_left_out() {
     );
 }
 
+/// As LLVM has it for code that may be put anywhere, which is what it takes WASI for.
+#[test]
+fn addresses_behind_the_base_of_all_data_are_what_the_linker_says() {
+    let global = [dw::DW_OP_WASM_location.0, 3, 1, 0, 0, 0];
+    let address = [&[dw::DW_OP_addr.0][..], &0x10020_u32.to_le_bytes()].concat();
+    let plus = [dw::DW_OP_plus.0];
+    for (location, name) in [
+        (vec![&global[..], &address, &plus], Some("HITS (4 bytes)")),
+        // Nothing is added, what is no address is, and it is where there is no base.
+        (vec![&global, &address], None),
+        (vec![&global, &plus], None),
+        (vec![&address, &plus], None),
+    ] {
+        let mut entries = Entries::new();
+        let word = entries.base(4);
+        let location = expression(&location.concat());
+        entries.add(VARIABLE, &[&text("HITS"), &word, &location]);
+        assert_names(entries, &[(0x10020, name)]);
+    }
+}
+
 #[test]
 fn names_show_where_zeros_are_that_no_segment_has() {
     let mut entries = Entries::new();
