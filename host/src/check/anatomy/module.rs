@@ -14,6 +14,9 @@ use super::debug::Sections;
 /// What a stack pointer of `wasm-ld` is a multiple of.
 const STACK_ALIGNMENT: u64 = 16;
 
+/// What `wasm-ld` puts in front of the name of an address that it has found out itself.
+const INTERNAL: &str = "GOT.data.internal.";
+
 /// Bytes of a page, where a memory does not say otherwise.
 const PAGE: u64 = 1 << 16;
 
@@ -205,10 +208,12 @@ impl<'a> Module<'a> {
         global.value.filter(|_| !global.is_mutable)
     }
 
-    /// One of its own globals. AssemblyScript has the same names as the linkers of
-    /// others, with the name of a file in front.
+    /// One of its own globals. AssemblyScript has the name of a file in front, and
+    /// `wasm-ld` something else where code that may be put anywhere has to do with it.
     fn named(&self, name: &str) -> Option<&Global> {
-        let is_it = |full: &str| full.rsplit('/').next() == Some(name);
+        let is_it = |full: &str| {
+            full.rsplit('/').next() == Some(name) || full.strip_prefix(INTERNAL) == Some(name)
+        };
         let mut found = self.global_names.iter().filter(|(_, full)| is_it(full));
         found.find_map(|(index, _)| {
             let own = (*index as usize).checked_sub(self.imported_globals)?;

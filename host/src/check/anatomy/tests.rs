@@ -204,6 +204,12 @@ fn a_stack_that_is_first_ends_where_its_pointer_begins() {
     let stripped = module.replace("$__stack_pointer", "");
     assert_regions(&stripped, &expected);
 
+    // As it is called in code for WASI.
+    let (without, _) = module.split_once("(global $end").expect("it has that");
+    let internal =
+        format!("{without} (global $GOT.data.internal.__heap_base i32 (i32.const 0x10100))");
+    assert_regions(&internal, &expected);
+
     // Nothing but zeros.
     assert_regions(&stripped.replace(DATA, ""), &expected);
 }
