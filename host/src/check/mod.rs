@@ -58,7 +58,6 @@ mod traffic;
 mod trial;
 mod watch;
 
-use self::anatomy::Anatomy;
 use self::evidence::{Answer, Judge};
 use self::pointers::Elsewhere;
 use self::traffic::Traffic;
@@ -71,7 +70,9 @@ use crate::failure::Failure;
 use crate::program::{Door, LoadError, Program};
 use crate::symbols::Symbols;
 
-pub use self::report::{Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, Spot, Verdict};
+pub use self::report::{
+    Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, Spot, Verdict,
+};
 pub use self::timeline::{Cell, Ended, Memory, Row, Timeline};
 pub use self::traffic::{PLACEHOLDER, Shape, ShapeError};
 
@@ -230,8 +231,7 @@ pub(crate) async fn run(
     trial.begin().await.map_err(CheckError::Start)?;
 
     let shapes = traffic.shapes();
-    let anatomy = Anatomy::of(bytes, names);
-    let mut judge = Judge::new(shapes, warm_up, plan.isolation, trial.sealed(), &anatomy);
+    let mut judge = Judge::new(shapes, warm_up, plan.isolation, trial.sealed(), &names);
     let mut done = 0;
     let mut last = None;
     for number in 1..=plan.requests {
