@@ -203,12 +203,9 @@ impl Identity {
             ..
         } = self;
         if broken > 1 {
-            self.finding
-                .add(&format!("; so after {broken} of {rewinds}"));
+            self.finding.add(&format!("; so after {broken} of {rewinds}"));
         }
-        self.finding
-            .evidence(Kind::Identity, names, || {
-                match claim {
+        self.finding.evidence(Kind::Identity, names, || match claim {
             Claim::NewInstance => {
                 "nothing is put back: every request had an instance of its own".to_owned()
             }
@@ -225,8 +222,7 @@ impl Identity {
                 "{rewinds} rewinds put back all of memory, bit for bit: {compared} bytes compared \
                  each time, and {kept} that the guest keeps for itself"
             ),
-        }
-            })
+        })
     }
 }
 

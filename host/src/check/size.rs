@@ -143,22 +143,21 @@ impl Size {
         }
         let kib = |bytes: usize| bytes / 1024;
         let (isolation, settled, first) = (self.isolation, self.settled, self.first);
-        self.finding
-            .evidence(Kind::Size, names, || match isolation {
-                Isolation::Instance => {
-                    let ended = first.iter().flatten();
-                    let most = ended.map(|(_, extent)| extent.memory.current).max();
-                    format!(
-                        "each of {compared} instances began with {} KiB, and none ended with more \
+        self.finding.evidence(Kind::Size, names, || match isolation {
+            Isolation::Instance => {
+                let ended = first.iter().flatten();
+                let most = ended.map(|(_, extent)| extent.memory.current).max();
+                format!(
+                    "each of {compared} instances began with {} KiB, and none ended with more \
                      than the first of its shape: {} KiB at most",
-                        kib(settled.map_or(0, |first| first.memory.initial)),
-                        kib(most.unwrap_or(0))
-                    )
-                }
-                Isolation::Rewind(_) => format!(
-                    "{} KiB, and no growth in {compared} requests after the warm-up",
-                    kib(settled.map_or(0, |extent| extent.memory.current))
-                ),
-            })
+                    kib(settled.map_or(0, |first| first.memory.initial)),
+                    kib(most.unwrap_or(0))
+                )
+            }
+            Isolation::Rewind(_) => format!(
+                "{} KiB, and no growth in {compared} requests after the warm-up",
+                kib(settled.map_or(0, |extent| extent.memory.current))
+            ),
+        })
     }
 }

@@ -149,12 +149,7 @@ fn a_new_instance_that_has_something_of_a_request_breaks_it() {
     };
     let mut trial = Trial::new(Isolation::Instance, 0);
     trial.sees(|_| ());
-    trial.sees(|seen| {
-        seen.remnants = vec![Remnant {
-            place,
-            unique: None,
-        }]
-    });
+    trial.sees(|seen| seen.remnants = vec![Remnant { place, unique: None }]);
     trial.breaks(
         Kind::Content,
         "the new instance for request 2 (POST / with 10 bytes) had pieces of an earlier marker at \
@@ -225,10 +220,7 @@ const BLOCK: Span = 0x10000..0x20000;
 fn one_instance_resets_once_a_request_and_new_ones_all_alike() {
     let one = |resets| claiming(rewind(), resets, &[BLOCK]);
     assert_eq!(one([4, 5, 6]).broken(), []);
-    one([4, 5, 7]).breaks(
-        Kind::Claims,
-        "7 resets, and with one request since the last",
-    );
+    one([4, 5, 7]).breaks(Kind::Claims, "7 resets, and with one request since the last");
     let new = |resets| claiming(Isolation::Instance, resets, &[BLOCK]);
     assert_eq!(new([1, 1, 1]).broken(), []);
     new([1, 1, 2]).breaks(Kind::Claims, "2 resets");
