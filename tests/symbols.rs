@@ -6,17 +6,20 @@ mod support;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use lavandula_host::Host;
 use lavandula_host::bindings::invocation::Rewinding;
 use lavandula_host::build::Target;
+use lavandula_host::check::{Kind, Plan, Region};
 use serde_json::Value;
 use wasmparser::{DataKind, Operator, Parser, Payload};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 
 use support::command::{lavandula, run};
-use support::component_for;
 use support::small::{CDYLIB, Crate};
+use support::{component_for, root};
 
 const SAMPLE: &str = "examples/json-api";
 const TARGETS: [Target; 2] = [Target::Wasip2, Target::Unknown];
@@ -257,6 +260,50 @@ fn symbols_that_are_missing_stale_or_nonsense_are_ignored() {
     );
 }
 
+/// A component that cargo alone has built, beside which there are no symbols, but
+/// with debug information in it, or without.
+fn built_by_cargo(guest: &str, debug: &str) -> Vec<u8> {
+    let folder = root().join("tests/guests").join(guest);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--target", "wasm32-wasip2"])
+        .args(["--profile", "handler", "--manifest-path"])
+        .arg(folder.join("Cargo.toml"))
+        .args(["--config", "profile.handler.inherits=\"release\""])
+        .args(["--config", &format!("profile.handler.debug={debug}")])
+        .status();
+    assert!(status.expect("cargo runs").success());
+    let file = format!("target/wasm32-wasip2/handler/{guest}_guest.wasm");
+    fs::read(root().join(file)).expect("a component")
+}
+
+#[tokio::test]
+async fn a_check_names_statics_by_debug_information_where_there_are_no_symbols() {
+    for debug in ["0", "2"] {
+        let component = built_by_cargo("hoarding", debug);
+        let host = Host::builder().load_bytes(&component).expect("a component");
+        let report = host.check(&Plan::new().requests(40)).await;
+        let report = report.expect("it can be checked");
+        let content = report.evidence(Kind::Content).expect("it has all kinds");
+        let place = content.culprit.as_ref().and_then(|it| it.place.as_ref());
+        let place = place.expect("it hoards");
+        assert_eq!(
+            (place.memory, place.region),
+            (0, Region::Statics),
+            "{place:?}"
+        );
+        let symbol = place.symbol.as_deref();
+        let is_named = symbol.is_some_and(|it| it.starts_with("hoarding_guest::LAST_SEEN + "));
+        // A static that is zero to begin with is in no segment either.
+        let is_as_expected = if debug == "2" {
+            is_named
+        } else {
+            symbol.is_none()
+        };
+        assert!(is_as_expected, "{place:?}");
+    }
+}
+
 // Builds.
 
 const SOURCE: &str = "
@@ -363,7 +410,6 @@ fn a_build_without_optimisation_has_symbols_and_leaves_the_others_alone() {
 #[cfg(unix)]
 fn linker(folder: &Path, with_map: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
-    use std::process::Command;
 
     let ask = |arguments: &[&str]| {
         let output = Command::new("rustc").args(arguments).output();

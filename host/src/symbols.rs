@@ -125,6 +125,11 @@ impl Symbols {
         self.changing.clone()
     }
 
+    /// Behind the last of them.
+    pub(crate) fn end(&self) -> u64 {
+        self.symbols.last().map_or(0, Symbol::end)
+    }
+
     /// The statics that may change.
     pub(crate) fn that_change(&self) -> impl Iterator<Item = &Symbol> {
         let changes = |symbol: &&Symbol| self.changing.contains(&symbol.address);

@@ -37,6 +37,7 @@
 //! its own, and these are compared with each other.
 
 mod addresses;
+mod anatomy;
 mod audit;
 mod bytes;
 mod claims;
