@@ -126,10 +126,20 @@ class Timeline {
   decode(column) {
     const cells = new Uint8Array(this.height);
     let row = 0;
-    for (const [, letter, times] of column.matchAll(/(\D)(\d*)/gu)) {
-      const cell = CELL_OF.get(letter);
-      if (cell === undefined) throw new Error(`a column has the letter "${letter}", which is none`);
-      const end = row + (times === "" ? 1 : Number(times));
+    let at = 0;
+    while (at < column.length) {
+      const cell = CELL_OF.get(column[at]);
+      if (cell === undefined) throw new Error(`a column has the letter "${column[at]}", which is none`);
+      at += 1;
+      // By hand: there may be a hundred thousand of these, and a page opens at once.
+      let times = 0;
+      const start = at;
+      for (; at < column.length; at += 1) {
+        const digit = column.charCodeAt(at) - 48;
+        if (digit < 0 || digit > 9) break;
+        times = times * 10 + digit;
+      }
+      const end = row + (at === start ? 1 : times);
       cells.fill(cell, row, end);
       row = end;
     }
