@@ -57,6 +57,15 @@ test("on paper it is light, all evidence is open, and there are no controls", ()
     assert.equal(await mapColour(page), dark);
   }));
 
+test("a printer gets light colours, though those of paper are not in force when it asks", () =>
+  looking(place, source("marked"), { colorScheme: "dark" }, async (page) => {
+    const dark = await mapColour(page);
+    await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+    assert.ok(luminance(await mapColour(page)) > 0.5);
+    await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+    assert.equal(await mapColour(page), dark);
+  }));
+
 test("a report prints on a few pages, with the map on one of them", () =>
   looking(place, source("marked"), {}, async (page) => {
     const pdf = (await page.pdf({ format: "A4" })).toString("latin1");
