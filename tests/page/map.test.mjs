@@ -148,6 +148,23 @@ test("what is not as before is hatched, and a marker otherwise", () =>
     assert.deepEqual(new Set(seen), new Set([own, hatch]));
   }));
 
+test("the column of the selected request is enlarged as far as that request touched memory", () =>
+  looking(place, source("marching"), {}, async (page) => {
+    const filled = () =>
+      page.evaluate(() => {
+        const column = document.getElementById("column");
+        const { data } = column.getContext("2d").getImageData(5, 0, 1, column.height);
+        const last = [0, 1, 2].map((channel) => data[4 * (column.height - 1) + channel]).join();
+        let calm = 0;
+        for (let y = 0; y < column.height; y += 1) if ([0, 1, 2].map((channel) => data[4 * y + channel]).join() === last) calm += 1;
+        return 1 - calm / column.height;
+      });
+    for (const name of ["first", "last"]) {
+      await page.click(`[data-do="${name}"]`);
+      assert.ok((await filled()) > 0.75, `${name}: ${await filled()}`);
+    }
+  }));
+
 test("two memories are drawn apart, each from its own first page", () =>
   looking(place, source("two-memories"), {}, async (page) => {
     const map = await box(page, "map");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { dataOf, figure, launch, looking, said, selected, source } from "./browser.mjs";
+import { dataOf, figure, launch, looking, said, selected, source, withData } from "./browser.mjs";
 
 let place;
 before(async () => (place = await launch()));
@@ -78,6 +78,33 @@ test("the requests that a culprit names can be gone to", () =>
     assert.equal(await selected(page), 58);
     assert.equal(await page.evaluate(() => document.activeElement.id), "map-frame");
   }));
+
+test("the place that a culprit names is ringed on the map, and told", () =>
+  looking(place, source("marked"), { reducedMotion: "reduce" }, async (page) => {
+    await page.click('[data-do="first"]');
+    for (let turn = 0; turn < 3; turn += 1) await page.click('[data-do="zoom-in"]');
+    await page.click('#first button:text-is("0x00015a40")');
+    assert.equal(await selected(page), 57);
+    assert.equal(await page.innerText("#tip"), "request 57\nmarker left\n0x00015000 to 0x00015fff");
+    assert.equal(await page.isVisible("#cell"), true);
+    const [ring, chosen] = await Promise.all(["#cell", "#chosen"].map((one) => page.locator(one).boundingBox()));
+    const middle = (box) => box.x + box.width / 2;
+    assert.ok(Math.abs(middle(ring) - middle(chosen)) < 1.5, `${middle(ring)} and ${middle(chosen)}`);
+  }));
+
+test("a place behind the end of its memory is none of the next one", () => {
+  const data = dataOf(source("two-memories"));
+  const spot = (memory) => ({ memory, offset: 64 * 4096 * (1 - memory) + 100, region: "heap", symbol: null });
+  const culprit = (memory) => ({ place: spot(memory), written_by: null, owed_by: 4, requests: [], replay: null });
+  for (const [at, memory] of [0, 1].entries()) Object.assign(data.report.evidence[at], { holds: false, culprit: culprit(memory) });
+  return looking(place, withData(source("two-memories"), data), {}, async (page) => {
+    await page.click('[data-kind="answers"] button:text-is("0x00040064")');
+    assert.equal(await selected(page), 4);
+    assert.equal(await page.isHidden("#cell"), true);
+    await page.click('[data-kind="size"] button:text-is("0x00000064")');
+    assert.match(await page.innerText("#tip"), /^request 4\n.+\n0x00000000 to 0x00000fff of memory 1$/);
+  });
+});
 
 test("a request that is not shown leads to the nearest, and that is said", () =>
   looking(place, source("two-memories"), {}, async (page) => {

@@ -43,21 +43,26 @@ class Timeline {
     this.count = raw.requests.length;
     this.isDrawn = this.count > 0 && this.height > 0;
     this.has = raw.columns.map((column) => CELLS.map((cell) => column.includes(cell.letter)));
-    this.shown = this.crop();
+    this.shown = this.crop(this.touched());
     this.mark(report);
   }
 
-  /** How many rows of each memory are drawn: what no request ever touched, at the end
-   *  of a memory, would be most of the picture. */
-  crop() {
+  /** The rows that any request touched. */
+  touched() {
     const touched = new Uint8Array(this.height);
     for (let column = 0; column < this.columns.length; column += 1) {
       const cells = this.cellsOf(column);
       for (let row = 0; row < cells.length; row += 1) touched[row] |= cells[row];
     }
+    return touched;
+  }
+
+  /** How many rows of each memory are drawn: what is never touched, at the end of a
+   *  memory, would be most of the picture. */
+  crop(cells) {
     let first = 0;
     return this.memories.map(({ rows }) => {
-      const used = touched.subarray(first, first + rows).findLastIndex((cell) => cell > 0) + 1;
+      const used = cells.subarray(first, first + rows).findLastIndex((cell) => cell > 0) + 1;
       first += rows;
       return Math.min(rows, used + Math.max(1, Math.round(used / 16)));
     });
@@ -154,6 +159,13 @@ class Timeline {
       first += rows;
     }
     return { memory: 0, offset: 0 };
+  }
+
+  /** The row of the map that this place is in, or -1 where it is in none. */
+  rowOf({ memory, offset }) {
+    const before = this.memories.slice(0, memory).reduce((sum, { rows }) => sum + rows, 0);
+    const row = Math.floor(offset / this.page);
+    return row < (this.memories[memory]?.rows ?? 0) ? before + row : -1;
   }
 
   /** The cells of a request, as stretches of one memory that are alike. */

@@ -131,7 +131,7 @@ class Explorer {
     const tallest = this.isPrinting ? PAPER.tallest : 440;
     this.height = Math.round(Math.max(200, Math.min(tallest, timeline.shown.reduce((sum, rows) => sum + rows, 0) * 14)) + (timeline.memories.length > 1 ? GAP * timeline.memories.length : 0));
     const view = this.isPrinting ? { from: 0, to: timeline.count } : this.view;
-    this.layout = layOut(timeline, this.height, this.ratio);
+    this.layout = layOut(timeline, timeline.shown, this.height, this.ratio);
     const map = this.context(byId("map"), this.width, this.height + 28);
     paintCells(map, timeline, view, this.layout, this.colours, this.ratio);
     paintGrid(map, timeline, view, this.layout, this.width, this.inks);
@@ -209,10 +209,15 @@ class Explorer {
     this.say(this.sentence());
   }
 
-  /** Goes to the request with this number. A long run does not show all of them. */
-  go(number) {
+  /** Goes to the request with this number, and to a place in its memory where one is
+   *  given. A long run does not show all requests, and the map not all of memory. */
+  go(number, place) {
     const at = this.timeline.find(number);
     this.select(at);
+    this.unhover();
+    const row = place ? this.timeline.rowOf(place) : -1;
+    const isDrawn = this.layout.bands.some((band) => band.row <= row && row < band.row + band.rows);
+    if (isDrawn) this.point(row);
     if (this.timeline.number(at) !== number) this.say(`Request ${count(number)} is not shown. The nearest is this: ${this.sentence()}`);
   }
 
@@ -286,10 +291,10 @@ class Explorer {
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
     const context = canvas.getContext("2d");
-    const layout = layOut(timeline, height, ratio);
+    const cells = timeline.cells(selected);
+    const layout = layOut(timeline, timeline.crop(cells), height, ratio);
     const image = context.createImageData(canvas.width, canvas.height);
     const pixels = new Uint32Array(image.data.buffer);
-    const cells = timeline.cells(selected);
     for (let y = 0; y < canvas.height; y += 1) {
       let worst = -1;
       for (let row = layout.from[y]; row >= 0 && row < layout.to[y]; row += 1) worst = Math.max(worst, cells[row]);
@@ -350,10 +355,15 @@ class Explorer {
   walk(step) {
     const drawn = this.layout.bands.flatMap(({ row, rows }) => Array.from({ length: rows }, (_, at) => row + at));
     const before = Math.max(0, drawn.indexOf(this.row));
-    this.row = drawn[Math.max(0, Math.min(drawn.length - 1, before + step))];
+    this.point(drawn[Math.max(0, Math.min(drawn.length - 1, before + step))]);
+  }
+
+  /** Rings a page of the selected request, and tells what it is. */
+  point(row) {
+    this.row = row;
     const words = this.cellText(this.selected, this.row);
-    const band = this.layout.bands.findLast(({ row }) => row <= this.row);
-    const y = band.top + ((this.row - band.row + 0.5) / band.rows) * band.tall;
+    const band = this.layout.bands.findLast((one) => one.row <= row);
+    const y = band.top + ((row - band.row + 0.5) / band.rows) * band.tall;
     const x = this.share(this.selected + 0.5) * this.width;
     this.tip(words, x, y);
     const cell = byId("cell");

@@ -24,10 +24,10 @@ function showVerdict(report, seed) {
   byId("foot").textContent = `lavandula ${visible(report.lavandula)}, report format ${report.format}`;
 }
 
-/** A request that one can go to. */
-function link(number, go) {
-  const button = element("button", { type: "button", class: "link" }, `request ${count(number)}`);
-  button.addEventListener("click", () => go(number));
+/** Something that one can go to on the map. */
+function link(text, go) {
+  const button = element("button", { type: "button", class: "link" }, text);
+  button.addEventListener("click", go);
   return button;
 }
 
@@ -60,15 +60,19 @@ function replay(command, say) {
 /** Where to look: the place, who wrote it, who should have taken it away. */
 function culprit(found, go, say) {
   const facts = element("dl", { class: "facts culprit" });
+  const request = (number) => link(`request ${count(number)}`, () => go(number));
   if (found.place) {
     const { memory, offset, region, symbol } = found.place;
-    facts.append(fact("place", element("span", { class: "code" }, address(offset)), `, ${region} of memory ${memory}`));
+    const number = found.owed_by ?? found.written_by ?? found.requests[0];
+    const where = number === undefined ? element("span", {}, address(offset)) : link(address(offset), () => go(number, found.place));
+    where.classList.add("code");
+    facts.append(fact("place", where, `, ${region} of memory ${memory}`));
     if (symbol !== null) facts.append(fact("static", foreign(symbol, "code")));
   }
-  if (found.written_by !== null) facts.append(fact("written by", link(found.written_by, go)));
-  if (found.owed_by !== null) facts.append(fact("should be gone after", link(found.owed_by, go)));
+  if (found.written_by !== null) facts.append(fact("written by", request(found.written_by)));
+  if (found.owed_by !== null) facts.append(fact("should be gone after", request(found.owed_by)));
   if (found.requests.length > 0) {
-    const shown = found.requests.slice(0, 12).flatMap((number, at) => (at > 0 ? [", ", link(number, go)] : [link(number, go)]));
+    const shown = found.requests.slice(0, 12).flatMap((number, at) => (at > 0 ? [", ", request(number)] : [request(number)]));
     const more = found.requests.length - 12;
     facts.append(fact("shown by", ...shown, more > 0 ? ` and ${several(more, "more request")}` : ""));
   }

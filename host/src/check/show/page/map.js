@@ -7,10 +7,11 @@ const GAP = 18;
 /** The least that a memory is drawn high, however small it is. */
 const LEAST = 14;
 
-/** Where on the map each memory is, and which rows each line of pixels stands for. */
-function layOut(timeline, height, ratio) {
-  const memories = timeline.memories.map((memory, at) => ({ ...memory, shown: timeline.shown[at] }));
-  const total = timeline.shown.reduce((sum, rows) => sum + rows, 0);
+/** Where on the map each memory is, and which rows each line of pixels stands for,
+ *  where so many rows of each memory are drawn. */
+function layOut(timeline, counts, height, ratio) {
+  const memories = timeline.memories.map((memory, at) => ({ ...memory, shown: counts[at] }));
+  const total = counts.reduce((sum, rows) => sum + rows, 0);
   const named = memories.length > 1 ? GAP : 0;
   const room = height - named * memories.length;
   const spare = Math.max(0, room - LEAST * memories.length);

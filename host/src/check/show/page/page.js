@@ -63,11 +63,11 @@ function show() {
   const { report, timeline: raw } = JSON.parse(source);
   const timeline = new Timeline(raw, report);
   let explorer = null;
-  const go = (number) => {
+  const go = (number, place) => {
     if (explorer === null) return;
-    explorer.go(number);
     byId("explorer").scrollIntoView({ block: "start" });
     byId("map-frame").focus({ preventScroll: true });
+    explorer.go(number, place);
   };
   showVerdict(report, seedOf(source));
   showFirst(report, go, say);
