@@ -2,7 +2,8 @@
 //! of runs that there are. What the browser does is told in `tests/page/`.
 //!
 //! It needs Node.js and Chromium. Where one is missing it says so and looks at the
-//! pages from outside only, unless `LAVANDULA_REQUIRE` names it.
+//! pages from outside only, unless `LAVANDULA_REQUIRE` names it. `CHROMIUM` is where
+//! the browser is, if not in its usual place.
 
 #[path = "page/reports.rs"]
 mod reports;

@@ -3,6 +3,10 @@
 //! Here the data is put into it, and no more: what is drawn, and how, is the matter of
 //! `page/`. The data has texts that guests made, so nothing in it may end the element
 //! that it lies in.
+//!
+//! The page's policy allows one script and one style, by their hashes, and those stand
+//! in `page/page.html`. Where either was changed `cargo test --test page` fails, and
+//! `npm run hashes` in `tests/page` then writes them anew.
 #![forbid(unsafe_code)]
 
 use serde::{Serialize, Serializer};
@@ -21,6 +25,8 @@ const SCRIPT: &str = concat!(
     include_str!("page/map.js"),
     include_str!("page/curves.js"),
     include_str!("page/head.js"),
+    include_str!("page/panel.js"),
+    include_str!("page/pointer.js"),
     include_str!("page/explorer.js"),
     include_str!("page/page.js"),
 );

@@ -63,14 +63,13 @@ class Explorer {
   }
 
   buildLegend() {
-    this.legend = CELLS.map(({ key, name }, cell) => {
+    for (const [cell, { key, name }] of CELLS.entries()) {
       const pages = element("span", { class: "here" });
       const { requests } = this.occurrences[cell];
       const all = element("span", { class: "all" }, requests === 0 ? "in none" : requests === this.timeline.count ? "in all" : `in ${count(requests)}`);
       const item = element("li", { class: requests === 0 ? "absent" : "" }, element("span", { class: `swatch ${key}` }), element("span", { class: "name" }, name), pages, all);
       byId("legend").append(item);
-      return pages;
-    });
+    }
   }
 
   buildSwitches() {
@@ -206,7 +205,7 @@ class Explorer {
       this.look(this.selected - half, this.selected + half);
     }
     this.showSelected();
-    this.say(this.sentence());
+    this.say(sentence(this.timeline, this.selected));
   }
 
   /** Goes to the request with this number, and to a place in its memory where one is
@@ -218,7 +217,7 @@ class Explorer {
     const row = place ? this.timeline.rowOf(place) : -1;
     const isDrawn = this.layout.bands.some((band) => band.row <= row && row < band.row + band.rows);
     if (isDrawn) this.point(row);
-    if (this.timeline.number(at) !== number) this.say(`Request ${count(number)} is not shown. The nearest is this: ${this.sentence()}`);
+    if (this.timeline.number(at) !== number) this.say(`Request ${count(number)} is not shown. The nearest is this: ${sentence(this.timeline, at)}`);
   }
 
   /** The next request of which this holds; the first one again after the last. */
@@ -231,90 +230,10 @@ class Explorer {
     return this.say("There is none.");
   }
 
-  shape(row) {
-    return this.timeline.shapes[row.shape] ?? `number ${row.shape}`;
-  }
-
-  sentence() {
-    const { timeline, selected } = this;
-    const row = timeline.row(selected);
-    const parts = [`Request ${count(timeline.number(selected))}`, visible(this.shape(row)).slice(0, 80), `ended ${ENDED[row.ended]}`];
-    if (row.used !== null) parts.push(`${size(row.used)} used`);
-    parts.push(`${several(row.written, "page")} written`, row.left > 0 ? `${size(row.left)} left` : "nothing left");
-    if (timeline.has[row.column][MARKER]) parts.push("a marker is left");
-    return `${parts.join(", ")}.`;
-  }
-
   showSelected() {
-    const { timeline, selected } = this;
-    const row = timeline.row(selected);
-    const number = timeline.number(selected);
-    byId("panel-title").textContent = `Request ${count(number)}`;
-    byId("number").value = number;
-    const tell = (bytes) => (bytes === null ? "not told" : size(bytes));
-    const line = (name, ...what) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, ...what));
-    const kind = timeline.broken[selected] ? "broken" : number <= timeline.warmUp ? "warm-up" : timeline.differs[selected] ? "differs from the last of its shape" : "like the last of its shape";
-    byId("figures").replaceChildren(
-      line("shape", foreign(this.shape(row))),
-      line("ended", ENDED[row.ended] ?? row.ended),
-      line("status", row.status === null ? "none" : String(row.status)),
-      line("used", tell(row.used)),
-      line("committed", tell(row.committed)),
-      line("memory", size(row.memory)),
-      line("written", several(row.written, "page")),
-      line("left", row.left === 0 ? "nothing" : size(row.left)),
-      line("this one", element("span", { class: kind === "broken" ? "word broken" : "" }, kind)),
-    );
-    this.showColumn();
+    showRequest(this.timeline, this.selected);
+    showColumn(this.timeline, this.selected, this.colours, this.ratio ?? 1);
     this.placeMarks();
-  }
-
-  /** The selected request's column, enlarged, and as a table. */
-  showColumn() {
-    const { timeline, selected } = this;
-    const runs = timeline.runs(selected);
-    const pages = CELLS.map(() => 0);
-    for (const { cell, rows } of runs) pages[cell] += rows;
-    for (const [cell, shown] of this.legend.entries()) shown.textContent = count(pages[cell]);
-    const several = timeline.memories.length > 1;
-    byId("runs").replaceChildren(
-      ...runs.map((run) => {
-        const { key, name } = CELLS[run.cell];
-        const from = several ? `${run.memory}: ${address(run.offset)}` : address(run.offset);
-        const attributes = { class: run.cell >= DIRTY ? "grave" : "" };
-        return element("tr", attributes, element("th", { scope: "row" }, element("span", { class: `swatch ${key}` }), name), element("td", { class: "code" }, from), element("td", {}, size(run.rows * timeline.page)));
-      }),
-    );
-    const ratio = this.ratio ?? 1;
-    const canvas = byId("column");
-    const [width, height] = [44, 320];
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    const context = canvas.getContext("2d");
-    const cells = timeline.cells(selected);
-    const layout = layOut(timeline, timeline.crop(cells), height, ratio);
-    const image = context.createImageData(canvas.width, canvas.height);
-    const pixels = new Uint32Array(image.data.buffer);
-    for (let y = 0; y < canvas.height; y += 1) {
-      let worst = -1;
-      for (let row = layout.from[y]; row >= 0 && row < layout.to[y]; row += 1) worst = Math.max(worst, cells[row]);
-      if (worst < 0) continue;
-      for (let x = 0; x < canvas.width; x += 1) {
-        pixels[y * canvas.width + x] = isHatch(worst, x, y, ratio) ? this.colours.hatches[worst] : this.colours.cells[worst];
-      }
-    }
-    context.putImageData(image, 0, 0);
-  }
-
-  /** What is under a point of the map, or of the curves. */
-  under(event) {
-    const box = byId("map-box").getBoundingClientRect();
-    const x = event.clientX - box.left;
-    const y = event.clientY - box.top;
-    const part = (x - GUTTER) / (this.width - GUTTER);
-    const exact = this.view.from + part * (this.view.to - this.view.from);
-    const at = Math.max(0, Math.min(this.timeline.count - 1, Math.floor(exact)));
-    return { x, y, part, exact, at, row: y < this.height ? rowAt(this.layout, y, this.ratio) : -1 };
   }
 
   cellText(at, row) {
@@ -331,18 +250,6 @@ class Explorer {
     const left = Math.max(0, Math.min(byId("plot").clientWidth - tip.offsetWidth, x + 16 + tip.offsetWidth > this.width ? x - tip.offsetWidth - 12 : x + 16));
     tip.style.left = `${left}px`;
     tip.style.top = `${byId("map-box").offsetTop + Math.max(0, y - tip.offsetHeight - 10)}px`;
-  }
-
-  hover(event) {
-    const { x, y, at, row, part } = this.under(event);
-    const isOver = part >= 0 && part <= 1;
-    byId("pointed").hidden = !isOver;
-    if (!isOver) return this.unhover();
-    byId("pointed").style.left = `${x}px`;
-    if (row >= 0) return this.tip(this.cellText(at, row), x, y);
-    const values = this.timeline.row(at);
-    const told = CURVES.filter(({ key }) => !this.hidden.has(key) && values[key] !== null).map(({ key, name, unit }) => `${name} ${unit(values[key])}`);
-    return this.tip([`request ${count(this.timeline.number(at))}`, ...told], x, y);
   }
 
   unhover() {
@@ -433,68 +340,12 @@ class Explorer {
       if (Number.isFinite(wanted)) this.go(wanted);
       else this.showSelected();
     });
-    this.listenToPointer(byId("map-box"));
-    this.listenToOverview(byId("overview"));
+    listenToPointer(this, byId("map-box"));
+    listenToOverview(this, byId("overview"));
     byId("map-frame").addEventListener("blur", () => this.unhover());
     new ResizeObserver(() => {
       if (!this.isPrinting && Math.floor(byId("map-box").clientWidth) !== this.width) this.redraw();
     }).observe(byId("map-box"));
-  }
-
-  listenToPointer(box) {
-    let drag = null;
-    box.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      drag = { x: event.clientX, view: this.view, isMoved: false };
-      box.setPointerCapture(event.pointerId);
-    });
-    box.addEventListener("pointermove", (event) => {
-      if (drag === null) return this.hover(event);
-      const moved = event.clientX - drag.x;
-      if (Math.abs(moved) > 3) drag.isMoved = true;
-      if (!drag.isMoved) return;
-      const step = (moved / (this.width - GUTTER)) * (drag.view.to - drag.view.from);
-      this.look(drag.view.from - step, drag.view.to - step);
-    });
-    box.addEventListener("pointerup", (event) => {
-      const { at, part, row } = this.under(event);
-      if (drag !== null && !drag.isMoved && part >= 0) {
-        if (row >= 0) this.row = row;
-        this.select(at);
-      }
-      drag = null;
-    });
-    box.addEventListener("pointercancel", () => (drag = null));
-    box.addEventListener("pointerleave", () => this.unhover());
-    box.addEventListener(
-      "wheel",
-      (event) => {
-        const isWhole = this.view.to - this.view.from >= this.timeline.count;
-        // Where there is nothing more to zoom out of, the page scrolls as usual.
-        if (isWhole && (event.deltaY >= 0 || event.deltaX !== 0)) return;
-        event.preventDefault();
-        if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) this.pan(event.deltaX / this.width);
-        else this.zoom(1.0025 ** Math.max(-400, Math.min(400, event.deltaY)), this.under(event).exact);
-      },
-      { passive: false },
-    );
-  }
-
-  /** A press on the strip brings the view there; a drag takes it along. */
-  listenToOverview(strip) {
-    const go = (event) => {
-      const box = strip.getBoundingClientRect();
-      const at = ((event.clientX - box.left - GUTTER) / (this.width - GUTTER)) * this.timeline.count;
-      const half = (this.view.to - this.view.from) / 2;
-      this.look(at - half, at + half);
-    };
-    strip.addEventListener("pointerdown", (event) => {
-      strip.setPointerCapture(event.pointerId);
-      go(event);
-    });
-    strip.addEventListener("pointermove", (event) => {
-      if (strip.hasPointerCapture(event.pointerId)) go(event);
-    });
   }
 
   /** On paper there is all of it, in light colours. */
