@@ -1,6 +1,8 @@
 //! A report as people and other programs want it. Nothing here looks at memory.
 #![forbid(unsafe_code)]
 
+mod html;
+
 use std::fmt;
 
 use super::report::{Report, name_of};
