@@ -78,7 +78,9 @@ use crate::symbols::Symbols;
 
 pub use self::report::{Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, Spot, Verdict};
 pub use self::timeline::{Cell, Ended, Memory, Row, Timeline};
-pub use self::traffic::{PLACEHOLDER, Shape, ShapeError};
+pub use self::traffic::{
+    LeftOut, PLACEHOLDER, Recording, Selection, Shape, ShapeError, TrafficError, TrafficProblem,
+};
 
 /// What a check does.
 ///

@@ -1,17 +1,32 @@
-//! The requests of a check: seeded, of mixed sizes, each with a marker of its
-//! own.
+//! The requests of a check, each with a marker of its own.
+//!
+//! They are made from shapes (`shape`): those that a seed makes (`generated`), those
+//! that somebody gives, and those that are read from a file (`recording`), which is
+//! a HAR (`har`) or a `.http` file (`http_file`). The requests of a run can be
+//! written as such a file again (`print`).
 
-use std::fmt;
+mod base64;
+mod entry;
+mod error;
+mod generated;
+mod har;
+mod http_file;
+mod print;
+mod recording;
+mod shape;
+mod url;
+mod variables;
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::Request;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::{Generated, Plan};
+use super::{Generated, LEAST_CYCLES, Plan};
 
-/// What a template has in the place of the marker.
-pub const PLACEHOLDER: &str = "{{marker}}";
+pub use self::error::{TrafficError, TrafficProblem};
+pub use self::recording::{LeftOut, Recording, Selection};
+pub use self::shape::{PLACEHOLDER, Shape, ShapeError};
 
 /// Length of what all markers of a run begin with.
 const RUN: usize = 8;
@@ -52,95 +67,6 @@ impl Marker {
     }
 }
 
-/// A kind of request: all requests of a shape are equal but for the marker,
-/// which has always the same length.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape {
-    method: Method,
-    path: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Shape {
-    /// A request of one's own. Each `{{marker}}` in the path, the headers and
-    /// the body becomes the marker of the request; it has a marker in a header
-    /// in any case.
-    ///
-    /// # Errors
-    /// What is wrong with the method, the path or a header.
-    pub fn new(
-        method: &str,
-        path: &str,
-        headers: Vec<(String, String)>,
-        body: Vec<u8>,
-    ) -> Result<Self, ShapeError> {
-        if !path.starts_with('/') {
-            return Err(ShapeError::Path(path.to_owned()));
-        }
-        let shape = Self {
-            method: method.parse().map_err(http::Error::from)?,
-            path: path.to_owned(),
-            headers,
-            body,
-        };
-        // Tried here, so that a run cannot fail for it in the middle.
-        shape.build(&"0".repeat(MARKER))?;
-        Ok(shape)
-    }
-
-    fn build(&self, marker: &str) -> Result<Request<Bytes>, http::Error> {
-        let mut request = Request::builder()
-            .method(self.method.clone())
-            .uri(self.path.replace(PLACEHOLDER, marker))
-            .header("host", "check.invalid")
-            .header("x-lavandula-marker", marker);
-        for (name, value) in &self.headers {
-            request = request.header(name, value.replace(PLACEHOLDER, marker));
-        }
-        let body = replace(&self.body, marker);
-        if !body.is_empty() {
-            request = request.header("content-length", body.len());
-        }
-        request.body(body.into())
-    }
-}
-
-/// Why a shape is no request.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ShapeError {
-    /// Without the slash it could be anything.
-    #[error("the path `{0}` does not begin with a slash: write it as in a request line, `/{0}`")]
-    Path(String),
-    /// A method, path or header that HTTP does not allow.
-    #[error(
-        "{0}: a method is a word, a path has no spaces, a header's name has only letters, digits \
-         and dashes"
-    )]
-    Http(#[from] http::Error),
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.split('?').next().unwrap_or("/");
-        let len = replace(&self.body, &"0".repeat(MARKER)).len();
-        write!(f, "{} {path} with {len} bytes", self.method)
-    }
-}
-
-fn replace(body: &[u8], marker: &str) -> Vec<u8> {
-    let mut result = Vec::with_capacity(body.len());
-    let mut rest = body;
-    while let Some(at) = memchr::memmem::find(rest, PLACEHOLDER.as_bytes()) {
-        result.extend_from_slice(&rest[..at]);
-        result.extend_from_slice(marker.as_bytes());
-        rest = &rest[at + PLACEHOLDER.len()..];
-    }
-    result.extend_from_slice(rest);
-    result
-}
-
 /// One request of a run.
 pub(super) struct Sent {
     pub(super) shape: usize,
@@ -165,7 +91,7 @@ impl Traffic {
         let run = letters(&mut random, RUN);
         let mut shapes = plan.shapes.clone();
         if shapes.is_empty() || plan.generated == Generated::Too {
-            shapes.extend(generated(&mut random));
+            shapes.extend(generated::shapes(&mut random));
         }
         Self {
             order: shuffled(&mut random, shapes.len()),
@@ -202,63 +128,31 @@ impl Traffic {
     }
 }
 
-/// Sizes of the generated bodies, in bytes: none, less than a header, about a
-/// page of the machine, more than a block of the arena, and a few of those.
-const BODIES: [usize; 8] = [0, 0, 100, 1_000, 4_000, 20_000, 70_000, 200_000];
+impl Plan {
+    /// Requests of these shapes as well: those of a [`Recording`], say.
+    pub fn shapes<'a>(mut self, shapes: impl IntoIterator<Item = &'a Shape>) -> Self {
+        self.shapes.extend(shapes.into_iter().cloned());
+        self
+    }
 
-/// Shapes for a component of which nothing is known.
-fn generated(random: &mut ChaCha8Rng) -> Vec<Shape> {
-    let methods = [Method::GET, Method::POST, Method::PUT];
-    BODIES
-        .iter()
-        .enumerate()
-        .map(|(i, &size)| {
-            let method = if size == 0 {
-                Method::GET
-            } else {
-                methods[1 + i % 2].clone()
-            };
-            let path = format!("/{}?q={PLACEHOLDER}&n={i}", letters(random, 3 + i));
-            let mut headers = vec![("accept".to_owned(), "*/*".to_owned())];
-            for n in 0..below(random, 6) {
-                headers.push((
-                    format!("x-{}", letters(random, 4)),
-                    format!("{n} {PLACEHOLDER}"),
-                ));
-            }
-            if size > 0 {
-                headers.push(("content-type".to_owned(), "application/json".to_owned()));
-            }
-            Shape {
-                method,
-                path,
-                headers,
-                body: json(random, size),
-            }
+    /// The least number of requests that this plan needs for its shapes.
+    pub fn least_requests(&self) -> u32 {
+        let shapes = Traffic::new(self).shapes.len();
+        u32::try_from(shapes)
+            .unwrap_or(u32::MAX)
+            .saturating_mul(LEAST_CYCLES)
+    }
+
+    /// The requests that a check with this plan sends, in order, each as a part of
+    /// a `.http` file. The same plan gives the same text, byte for byte.
+    pub fn requests_as_text(&self) -> impl Iterator<Item = Result<String, http::Error>> + use<> {
+        let mut traffic = Traffic::new(self);
+        (1..=self.requests).map(move |number| {
+            let sent = traffic.next()?;
+            let name = format!("request {number}: {}", traffic.shapes[sent.shape]);
+            Ok(print::text(&name, &sent.request))
         })
-        .collect()
-}
-
-/// A JSON document of about `size` bytes, with a marker in every entry.
-fn json(random: &mut ChaCha8Rng, size: usize) -> Vec<u8> {
-    if size == 0 {
-        return Vec::new();
     }
-    let mut text = String::from("[");
-    loop {
-        let words = below(random, 60);
-        text.push_str(&format!(
-            "{{\"id\":{},\"{PLACEHOLDER}\":\"{PLACEHOLDER}\",\"text\":\"{}\"}}",
-            below(random, 100_000),
-            letters(random, words)
-        ));
-        if text.len() >= size {
-            break;
-        }
-        text.push(',');
-    }
-    text.push(']');
-    text.into_bytes()
 }
 
 /// The numbers below `len`, in any order.
@@ -327,13 +221,43 @@ mod tests {
 
     #[test]
     fn every_shape_comes_once_in_a_cycle_and_every_cycle_is_the_same() {
-        let shapes = BODIES.len();
+        let shapes = Traffic::new(&Plan::new()).shapes.len();
         let requests = all(5, 4 * shapes);
         let order: Vec<_> = requests.iter().map(|(shape, ..)| *shape).collect();
         assert!(order.chunks(shapes).all(|cycle| cycle == &order[..shapes]));
         let mut seen = order[..shapes].to_vec();
         seen.sort_unstable();
         assert!(seen.into_iter().eq(0..shapes));
+    }
+
+    #[test]
+    fn a_host_of_its_own_is_not_joined_by_ours() {
+        let headers = vec![
+            ("HOST".to_owned(), " a.example ".to_owned()),
+            ("Content-Length".to_owned(), "7".to_owned()),
+            ("X-Lavandula-Marker".to_owned(), "mine".to_owned()),
+        ];
+        let shape = Shape::new("POST", "/", headers, b"abc".to_vec()).expect("valid");
+        let plan = Plan::new().shapes([&shape]).given_only();
+        let sent = Traffic::new(&plan).next().expect("valid");
+        let all = |name| {
+            let values = sent.request.headers().get_all(name).iter();
+            values
+                .map(|value| value.to_str().unwrap_or(""))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(all("host"), ["a.example"]);
+        assert_eq!(all("content-length"), ["3"]);
+        assert_eq!(all("x-lavandula-marker"), [sent.marker.as_str()]);
+    }
+
+    #[test]
+    fn a_plan_says_how_many_requests_it_needs() {
+        assert_eq!(Plan::new().least_requests(), 32);
+        let shape = Shape::new("GET", "/", Vec::new(), Vec::new()).expect("valid");
+        let plan = Plan::new().shapes([&shape, &shape]);
+        assert_eq!(plan.least_requests(), 40);
+        assert_eq!(plan.given_only().least_requests(), 8);
     }
 
     #[test]
