@@ -12,11 +12,12 @@ use super::figure::{Figure, Unit, UnknownFigure};
 /// grows for many reasons, and is not what a request takes.
 ///
 /// ```
-/// use lavandula_host::check::Thresholds;
+/// use lavandula_host::check::{Allowance, Thresholds};
 ///
 /// # fn main() -> Result<(), lavandula_host::check::AllowanceError> {
-/// let allowed = ["all=1%", "memory-peak=128KiB", "pages-of-a-request=2"];
-/// let thresholds = Thresholds::new(allowed.map(str::parse).into_iter().collect::<Result<Vec<_>, _>>()?)?;
+/// let all: Allowance = "all=1%".parse()?;
+/// let peak: Allowance = "memory-peak=128KiB".parse()?;
+/// let thresholds = Thresholds::new([all, peak])?;
 /// # Ok(())
 /// # }
 /// ```

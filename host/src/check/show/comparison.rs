@@ -20,7 +20,7 @@ impl fmt::Display for Shown<'_, Comparison> {
             figure(f, change, *look)?;
         }
         for change in &what.evidence {
-            // Nine kinds that hold as before are told in the line that counts them.
+            // Those that hold as before are told in the line that counts them.
             let told = (change.before, change.after);
             if told == (Some(true), Some(true)) {
                 continue;
