@@ -104,6 +104,7 @@ impl Addresses {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pages::Traces;
     use super::*;
     use crate::limits::MemoryUse;
 
@@ -127,6 +128,8 @@ mod tests {
     fn seen(offsets: &[usize]) -> Seen {
         let place = |&offset| Place { memory: 0, offset };
         Seen {
+            status: 200,
+            traces: Traces::default(),
             response: Vec::new(),
             places: offsets.iter().map(place).collect(),
             remnants: Vec::new(),

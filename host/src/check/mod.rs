@@ -41,6 +41,7 @@ mod anatomy;
 mod audit;
 mod bytes;
 mod claims;
+mod compare;
 mod content;
 mod evidence;
 mod footprint;
@@ -64,6 +65,7 @@ mod watch;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use self::anatomy::Anatomy;
 use self::evidence::{Answer, Conclusion, Judge};
 use self::pointers::Elsewhere;
 use self::traffic::{Sent, Traffic};
@@ -76,7 +78,14 @@ use crate::failure::Failure;
 use crate::program::{Door, LoadError, Program};
 use crate::symbols::Symbols;
 
-pub use self::report::{Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, Spot, Verdict};
+pub use self::compare::{
+    Allowance, AllowanceError, Comparison, EvidenceChange, Figure, FigureChange, Incomparable,
+    Judgement, StoredError, Thresholds, Trend, Unit, UnknownFigure,
+};
+pub use self::report::{
+    Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, SCHEMA, Spot, Verdict,
+};
+pub use self::show::{Colour, Look, Shown, junit, junit_of_comparison};
 pub use self::timeline::{Cell, Ended, Memory, Row, Timeline};
 pub use self::traffic::{
     LeftOut, PLACEHOLDER, Recording, Selection, Shape, ShapeError, TrafficError, TrafficProblem,
@@ -285,8 +294,8 @@ pub(crate) async fn run(
     trial.begin().await.map_err(CheckError::Start)?;
 
     let (shapes, last) = (traffic.shapes(), plan.last());
-    let sealed = trial.sealed();
-    let mut judge = Judge::new(shapes, warm_up, last, plan.isolation, sealed, &names);
+    let (sealed, anatomy) = (trial.sealed(), Anatomy::of(bytes, names));
+    let mut judge = Judge::new(shapes, warm_up, last, plan.isolation, sealed, &anatomy);
     let mut failures = 0;
     let mut before: Option<Sent> = None;
     for number in 1..=last {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::show;
+use super::show::Look;
 use super::timeline::Timeline;
 use crate::config::{Isolation, Reuse};
 use crate::program::Door;
@@ -13,6 +13,9 @@ use crate::program::Door;
 /// The form of the JSON that a report is written as. It changes when a field is
 /// removed or comes to mean something else; new fields leave it as it is.
 pub const FORMAT: u32 = 1;
+
+/// The JSON Schema (2020-12) of a report as this version writes it.
+pub const SCHEMA: &str = include_str!("../../schema/check-report.schema.json");
 
 /// What follows from the evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -316,9 +319,9 @@ impl Report {
     }
 }
 
-/// The table for people, without colours.
+/// The table for people, without colours, in 100 columns.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show::table(self, f)
+        self.shown(Look::PLAIN).fmt(f)
     }
 }

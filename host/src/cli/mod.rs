@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod compare;
 mod compile;
 mod config_file;
 mod grants;

@@ -195,8 +195,25 @@ pub struct GuestArguments {
 }
 
 impl GuestArguments {
+    /// The words that say the same, as far as they are not the defaults.
+    pub fn words(&self) -> Vec<String> {
+        let default = Limits::default();
+        let mut words = Vec::new();
+        if self.max_memory != default.max_memory {
+            words.extend(["--max-memory".to_owned(), self.max_memory.to_string()]);
+        }
+        if self.timeout != default.timeout {
+            let timeout = humantime::format_duration(self.timeout).to_string();
+            words.extend(["--timeout".to_owned(), timeout.replace(' ', "")]);
+        }
+        if let Some(door) = self.door {
+            words.extend(["--door".to_owned(), door.to_string()]);
+        }
+        words
+    }
+
     /// A host with these limits, and with the others given.
-    pub fn host(self, others: Limits) -> HostBuilder {
+    pub fn host(&self, others: Limits) -> HostBuilder {
         let host = Host::builder().limits(Limits {
             max_memory: self.max_memory,
             timeout: self.timeout,
