@@ -13,6 +13,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::failure::Failure;
 use crate::state::State;
+use crate::told;
 
 /// The error that ends guest code when its time is up.
 #[derive(Debug, Error)]
@@ -72,8 +73,16 @@ pub(crate) fn explain(error: wasmtime::Error, state: &State, phase: Phase) -> Fa
             limit: state.ledger.max_memory(),
         }
     } else if phase == Phase::Call || error.is::<Trap>() {
-        Failure::Trap(error)
+        let error = told::death(error);
+        Failure::Trap(match state.ledger.denied_tables() {
+            // As with memory; but it is rare, and so the trap comes first.
+            Some(limit) => error.context(format!(
+                "a table was denied to grow beyond the {limit} elements that all of them may \
+                 have; raise the limit of table elements if the handler needs more"
+            )),
+            None => error,
+        })
     } else {
-        Failure::Instantiate(error)
+        Failure::Instantiate(told::death(error))
     }
 }
