@@ -6,9 +6,11 @@
 //! it, and the caller drops it.
 
 use std::cell::Cell;
+use std::error::Error;
 use std::time::Instant;
 
 use thiserror::Error;
+use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::failure::Failure;
@@ -73,16 +75,34 @@ pub(crate) fn explain(error: wasmtime::Error, state: &State, phase: Phase) -> Fa
             limit: state.ledger.max_memory(),
         }
     } else if phase == Phase::Call || error.is::<Trap>() {
+        let limit = limit_behind(&error, state);
         let error = told::death(error);
-        Failure::Trap(match state.ledger.denied_tables() {
-            // As with memory; but it is rare, and so the trap comes first.
-            Some(limit) => error.context(format!(
-                "a table was denied to grow beyond the {limit} elements that all of them may \
-                 have; raise the limit of table elements if the handler needs more"
-            )),
+        Failure::Trap(match limit {
+            Some(advice) => error.context(advice),
             None => error,
         })
     } else {
         Failure::Instantiate(told::death(error))
     }
+}
+
+/// Which of our limits is behind a trap, and what to do about it, where that can be
+/// told. They are rarely met, so that they have no failure of their own.
+fn limit_behind(error: &wasmtime::Error, state: &State) -> Option<String> {
+    let is_full = |cause: &(dyn Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(ResourceTableError::Full))
+    };
+    if error.chain().any(is_full) {
+        let limit = state.limits().max_handles;
+        return Some(format!(
+            "it holds {limit} resources of the host, which are as many as it may; have it close \
+             what a request opens, or raise the limit of handles"
+        ));
+    }
+    // As with memory it may have survived that, and died of something else.
+    let limit = state.ledger.denied_tables()?;
+    Some(format!(
+        "a table was denied to grow beyond the {limit} elements that all of them may have; raise \
+         the limit of table elements if the handler needs more"
+    ))
 }

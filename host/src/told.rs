@@ -70,6 +70,21 @@ pub(crate) fn cause(error: wasmtime::Error) -> wasmtime::Error {
     wasmtime::Error::msg(plain(&lines.join(": "), CAUSE))
 }
 
+/// What caused an error, as far as its own text does not say it: the first cause
+/// first, since a stack may be around it. None where there is no more to say.
+pub(crate) fn causes(error: &dyn Error) -> Option<String> {
+    let text = error.to_string();
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    causes.retain(|cause| !text.contains(cause.as_str()));
+    causes.reverse();
+    (!causes.is_empty()).then(|| causes.join("\n"))
+}
+
 /// What a guest died of. wasmtime says where, and calls the functions on the stack
 /// what the guest calls them: each on a line, the innermost first. It is the error
 /// that it was, unless people could not read that: then it has the same lines as far
@@ -137,6 +152,7 @@ fn plain(text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{BadResponse, Failure};
 
     #[test]
     fn what_is_short_and_plain_is_shown_as_it_is() {
@@ -179,6 +195,18 @@ mod tests {
         assert!(text.len() < 2 * CAUSE, "{} bytes", text.len());
         let odd = format!("{:#}", cause(wasmtime::Error::msg("a\x1bb\nc")));
         assert_eq!(odd, "a\\u{1b}b: c");
+    }
+
+    #[test]
+    fn the_first_cause_comes_first_and_nothing_is_said_twice() {
+        let trap = wasmtime::Error::from(Trap::StackOverflow).context("at\n  0: f");
+        let told = causes(&Failure::Trap(trap));
+        assert_eq!(
+            told.as_deref(),
+            Some("wasm trap: call stack exhausted\nat\n  0: f")
+        );
+        assert_eq!(causes(&Failure::from(BadResponse::Missing)), None);
+        assert_eq!(causes(&Failure::Overload), None);
     }
 
     #[test]

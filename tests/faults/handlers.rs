@@ -15,15 +15,15 @@ faults! {
 
     a_trap: "The handler panics"
         => Failure(500, "trap", Stays),
-        [Outcome("trap"), Retired("failed")],
+        [Outcome("trap"), Words("`unreachable` instruction executed"), Retired("failed")],
         a_panic;
     an_exit: "The handler ends its process"
         => Failure(500, "trap", Stays),
-        [Outcome("trap"), Retired("failed")],
+        [Outcome("trap"), Words("Exited with i32 exit status 0"), Retired("failed")],
         |row| asking(row, &EVERYWHERE, &["/exit"]);
     a_stack_overflow: "The handler calls itself until its stack is full"
         => Failure(500, "trap", Stays),
-        [Outcome("trap"), Retired("failed")],
+        [Outcome("trap"), Words("out of bounds memory access"), Retired("failed")],
         |row| asking(row, &EVERYWHERE, &["/overflow"]);
     a_loop: "The handler computes for longer than the timeout"
         => Failure(504, "deadline", Stays),
@@ -74,11 +74,11 @@ faults! {
         |row| asking(row, &TABLES, &["/tables-survived"]);
     handles_without_end: "The handler opens handles to resources of the host beyond the limit"
         => Failure(500, "trap", Stays),
-        [Outcome("trap"), Retired("failed")],
+        [Outcome("trap"), Words("raise the limit of handles"), Retired("failed")],
         |row| asking(row, &EVERYWHERE, &["/handles"]);
     handles_without_end_by_itself: "The same without the library"
         => Failure(500, "trap", Stays),
-        [Outcome("trap")],
+        [Outcome("trap"), Words("raise the limit of handles")],
         |row| asking(row, &BY_ITSELF, &["/handles"]);
     a_handle_that_stays_open: "The handler leaves a handle open"
         => Answer(200),
