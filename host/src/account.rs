@@ -4,7 +4,6 @@
 //! An account that is dropped before anybody has said how the request ended is that
 //! of a client that went away.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use crate::failure::Failure;
 use crate::figures::ArenaUse;
 use crate::limits::MemoryUse;
 use crate::metrics::{Metrics, Told};
+use crate::told;
 use crate::trace::{self, RequestTrace, TraceContext};
 
 /// What running the guest came to, as far as it came.
@@ -150,7 +150,7 @@ impl Account {
         if let Some(failure) = failure
             && failure.status().is_server_error()
         {
-            let cause = failure.source().map(|cause| format!("{cause:?}"));
+            let cause = told::causes(failure);
             tracing::warn!(
                 target: trace::REQUESTS,
                 outcome = label, cause, %trace_id, %span_id,

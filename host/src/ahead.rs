@@ -79,10 +79,7 @@ pub fn compile(bytes: &[u8], machine: &Machine) -> Result<Vec<u8>, LoadError> {
 /// # Errors
 /// [`CompileError`], each of which says what to do.
 pub fn compile_file(input: &Path, output: &Path, machine: &Machine) -> Result<u64, CompileError> {
-    let bytes = std::fs::read(input).map_err(|source| LoadError::Io {
-        path: input.to_owned(),
-        source,
-    })?;
+    let bytes = program::read(input)?;
     let code = compile(&bytes, machine)?;
     if is_same_file(input, output) {
         return Err(CompileError::Input(output.to_owned()));

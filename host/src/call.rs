@@ -6,6 +6,7 @@
 //! it, and the caller drops it.
 
 use std::cell::Cell;
+use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -13,10 +14,12 @@ use std::time::Instant;
 use pin_project_lite::pin_project;
 use thiserror::Error;
 use tokio::time::{Timeout, timeout_at};
+use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::failure::Failure;
 use crate::state::State;
+use crate::told;
 
 /// The error that ends guest code when its time is up.
 #[derive(Debug, Error)]
@@ -95,8 +98,34 @@ pub(crate) fn explain(error: wasmtime::Error, state: &State, phase: Phase) -> Fa
             limit: state.ledger.max_memory(),
         }
     } else if phase == Phase::Call || error.is::<Trap>() {
-        Failure::Trap(error)
+        let limit = limit_behind(&error, state);
+        let error = told::death(error);
+        Failure::Trap(match limit {
+            Some(advice) => error.context(advice),
+            None => error,
+        })
     } else {
-        Failure::Instantiate(error)
+        Failure::Instantiate(told::death(error))
     }
+}
+
+/// Which of our limits is behind a trap, and what to do about it, where that can be
+/// told. They are rarely met, so that they have no failure of their own.
+fn limit_behind(error: &wasmtime::Error, state: &State) -> Option<String> {
+    let is_full = |cause: &(dyn Error + 'static)| {
+        matches!(cause.downcast_ref(), Some(ResourceTableError::Full))
+    };
+    if error.chain().any(is_full) {
+        let limit = state.limits().max_handles;
+        return Some(format!(
+            "it holds {limit} resources of the host, which are as many as it may; have it close \
+             what a request opens, or raise the limit of handles"
+        ));
+    }
+    // As with memory it may have survived that, and died of something else.
+    let limit = state.ledger.denied_tables()?;
+    Some(format!(
+        "a table was denied to grow beyond the {limit} elements that all of them may have; raise \
+         the limit of table elements if the handler needs more"
+    ))
 }

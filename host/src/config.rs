@@ -114,6 +114,21 @@ impl Default for Reuse {
     }
 }
 
+/// What it means when a client says, while its request is under way, that it will send
+/// no more. One that reads on says nothing else than one that is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HalfClose {
+    /// It is gone, unless its answer is there within a tenth of a second: its guest
+    /// ends. Most clients that say so are gone, and a guest that runs for nobody has a
+    /// place that others wait for.
+    #[default]
+    Leaves,
+    /// It reads on: its guest goes on, until its time is up or the connection is reset,
+    /// which shows that nobody reads. HTTP/1 only. Each connection takes a second file
+    /// descriptor, by which that is heard.
+    ReadsOn,
+}
+
 /// How the server treats its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -125,6 +140,9 @@ pub struct ServerConfig {
     /// How long a connection may stay without a byte in either direction,
     /// between requests and while a response is being sent. 60 s.
     pub keep_alive: Duration,
+    /// Whether a client that will send no more is there for its answer. It is taken
+    /// to be gone.
+    pub half_close: HalfClose,
     /// Connections at a time. Further ones wait in the kernel's backlog. 1024.
     pub max_connections: usize,
     /// How long a shutdown waits for the requests that are under way. 10 s.
@@ -144,6 +162,7 @@ impl Default for ServerConfig {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             header_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(60),
+            half_close: HalfClose::default(),
             max_connections: 1024,
             grace: Duration::from_secs(10),
             threads: None,

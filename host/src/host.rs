@@ -12,7 +12,6 @@
 //! of its own: one hop less, and a client that goes away ends its guest.
 
 use std::fmt;
-use std::fs;
 use std::future;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +39,7 @@ use crate::grants::Grants;
 use crate::limits::MemoryUse;
 use crate::metrics::{Counter, Gauge, Metrics, Shard};
 use crate::place::{Place, Places};
-use crate::program::{Door, LoadError, Program};
+use crate::program::{self, Door, LoadError, Program};
 use crate::response::size;
 use crate::run::{Awaited, Cut, Long, Run};
 use crate::sandbox::{Ready, Retirement, Sandbox, Unready, Used};
@@ -854,10 +853,7 @@ impl HostBuilder {
 
 /// A component, and the names of its statics if they lie beside it.
 fn read(path: &Path) -> Result<(Vec<u8>, Option<Symbols>), LoadError> {
-    let bytes = fs::read(path).map_err(|source| LoadError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = program::read(path)?;
     let symbols = Symbols::beside(path, &bytes);
     Ok((bytes, symbols))
 }

@@ -43,6 +43,16 @@ fn names<S: serde::Serializer>(doors: &[Door], serializer: S) -> Result<S::Ok, S
 }
 
 impl Inspection {
+    /// Inspects the component in the file at `path`, with what a build has noted
+    /// beside it.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of), and for what cannot be read.
+    pub fn of_file(path: &Path) -> Result<Self, LoadError> {
+        let bytes = program::read(path)?;
+        Ok(Self::of(&bytes)?.with_symbols_of(path, &bytes))
+    }
+
     /// Inspects the component that `bytes` are. It needs no door, and its
     /// imports need not be on offer.
     ///

@@ -61,6 +61,7 @@ mod host;
 mod invoke;
 mod limits;
 mod link_map;
+mod memories;
 mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
@@ -82,11 +83,13 @@ mod testing;
 mod told;
 mod trace;
 mod unfold;
-mod whole_file;
+// For the command, which is of this package.
+#[doc(hidden)]
+pub mod whole_file;
 
 pub use admin::{Admin, Readiness};
 pub use answer::{Aborted, ResponseBody};
-pub use config::{Isolation, Limits, Reuse, ServerConfig};
+pub use config::{HalfClose, Isolation, Limits, Reuse, ServerConfig};
 pub use failure::{BadResponse, ERROR_HEADER, Failure};
 pub use figures::{ArenaUse, Disclose, MEMORY_HEADER};
 pub use grants::{

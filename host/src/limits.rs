@@ -45,6 +45,14 @@ pub(crate) struct MemoryLedger {
     use_: MemoryUse,
     table_elements: usize,
     denied_bytes: usize,
+    tables: Tables,
+}
+
+/// Whether the limit of tables has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tables {
+    Granted,
+    Denied,
 }
 
 impl MemoryLedger {
@@ -57,6 +65,7 @@ impl MemoryLedger {
             use_: MemoryUse::default(),
             table_elements: 0,
             denied_bytes: 0,
+            tables: Tables::Granted,
         }
     }
 
@@ -75,6 +84,7 @@ impl MemoryLedger {
             current,
             ..MemoryUse::default()
         };
+        self.tables = Tables::Granted;
     }
 
     /// The figures so far.
@@ -90,6 +100,11 @@ impl MemoryLedger {
     /// The limit in bytes.
     pub(crate) fn max_memory(&self) -> usize {
         self.max_memory
+    }
+
+    /// The limit of tables, if one of them was not allowed to grow because of it.
+    pub(crate) fn denied_tables(&self) -> Option<usize> {
+        (self.tables == Tables::Denied).then_some(self.max_table_elements)
     }
 
     /// Elements of all tables together.
@@ -154,7 +169,10 @@ impl ResourceLimiter for MemoryLedger {
                 self.table_elements = total;
                 Ok(true)
             }
-            _ => Ok(false),
+            _ => {
+                self.tables = Tables::Denied;
+                Ok(false)
+            }
         }
     }
 }
@@ -263,5 +281,8 @@ mod tests {
         assert!(table(0, 4));
         assert!(!table(4, 5));
         assert_eq!(ledger.table_elements(), 10);
+        assert_eq!(ledger.denied_tables(), Some(10));
+        ledger.begin();
+        assert_eq!(ledger.denied_tables(), None);
     }
 }

@@ -30,7 +30,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::config::ServerConfig;
+use crate::config::{HalfClose, ServerConfig};
 use crate::failure::Failure;
 
 /// How long the end of what a client sends is kept from hyper while a request is under
@@ -125,6 +125,8 @@ pub(crate) struct Paced {
     pace: Pace,
     header_timeout: Duration,
     keep_alive: Duration,
+    /// Whether hyper knows by itself what the end of what a client sends is not.
+    half_close: HalfClose,
     /// The turn that `timer` was set for.
     timed: Turn,
     timer: Pin<Box<Sleep>>,
@@ -139,9 +141,14 @@ impl Paced {
     pub(crate) fn new(stream: TcpStream, pace: Pace, config: &ServerConfig) -> Self {
         Self {
             stream,
-            pace,
             header_timeout: config.header_timeout,
             keep_alive: config.keep_alive,
+            half_close: match pace.0.protocol {
+                Protocol::Http1 => config.half_close,
+                // A connection that has ended has no streams any more.
+                Protocol::Http2 => HalfClose::Leaves,
+            },
+            pace,
             timed: Turn::Idle,
             timer: Box::pin(sleep_until(Instant::now() + config.keep_alive)),
             writing: false,
@@ -151,7 +158,7 @@ impl Paced {
 
     /// Ready when hyper is to know that the client sends no more.
     fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.pace.turn() != Turn::Busy {
+        if self.pace.turn() != Turn::Busy || self.half_close == HalfClose::ReadsOn {
             return Poll::Ready(());
         }
         let farewell = self

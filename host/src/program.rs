@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Instant;
 
@@ -24,9 +24,11 @@ use crate::epoch;
 use crate::failure::Failure;
 use crate::grants::{Granted, Grants};
 use crate::limits::MemoryUse;
+use crate::memories;
 use crate::state::State;
 use crate::told::{self, Told};
 use crate::unfold::{self, Excess};
+use crate::whole_file::{self, MAX_COMPONENT, ReadError};
 
 /// The exports that a request can come in by, as they are looked up. A version
 /// that is compatible is found as well: any 0.1.x, any 0.2.x, any
@@ -102,6 +104,32 @@ pub enum LoadError {
         path: PathBuf,
         /// What went wrong.
         source: io::Error,
+    },
+
+    /// It is a folder, a pipe or a device, which may have no end.
+    #[error(
+        "`{path}` is {kind} and not a file; give the `.wasm` file of a component, or write what \
+         comes out of it into one",
+        path = path.display()
+    )]
+    NotAFile {
+        /// Where it lies.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+
+    /// The file is larger than any component.
+    #[error(
+        "`{path}` has more than {limit} bytes; check that it is the component, and build it with \
+         optimisation and without debug information",
+        path = path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read, in bytes.
+        limit: u64,
     },
 
     /// The bytes are something else altogether.
@@ -198,7 +226,8 @@ pub enum LoadError {
          memory limit or link the component with less initial memory and a smaller stack"
     )]
     Memory {
-        /// The largest initial memory of the component, in bytes.
+        /// What all its memories have together when it starts, as far as that can be
+        /// told, in bytes.
         needed: u64,
         /// The limit, in bytes.
         limit: usize,
@@ -235,6 +264,8 @@ pub struct Program {
     wasi: Option<ProxyIndices>,
     service: Option<ServiceIndices>,
     invocation: Option<RewindingIndices>,
+    /// Bytes of memory that an instance begins with, or fewer.
+    initial_memory: u64,
     granted: Granted,
 }
 
@@ -256,9 +287,15 @@ impl Program {
     /// Deadlines are only as good as the engine: guest code is interrupted by
     /// its epoch, which `HostBuilder::load` sets up and keeps moving.
     pub fn new(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
-        Self::link(&compile(engine, bytes)?)
+        let program = Self::link(&compile(engine, bytes)?)?;
+        Ok(Self {
+            initial_memory: program.initial_memory.max(memories::initial(bytes)),
+            ..program
+        })
     }
 
+    /// Of a component that is all there is: of compiled code nobody can tell what
+    /// all its memories have together.
     pub(crate) fn link(component: &Component) -> Result<Self, LoadError> {
         let engine = component.engine();
         let ty = component.component_type();
@@ -291,6 +328,7 @@ impl Program {
             service: indices(has(SERVICE), || ServiceIndices::new(&instance))?,
             invocation: indices(has(INVOCATION), || RewindingIndices::new(&instance))?,
             instance,
+            initial_memory: largest_memory(component),
             granted: Granted::default(),
         })
     }
@@ -305,7 +343,12 @@ impl Program {
         // nobody had them in between. Whether the code fits the engine is not
         // trusted but checked, and an error if it does not.
         let component = unsafe { Component::deserialize(engine, code) };
-        Self::link(&component.map_err(LoadError::Compile)?)?.with_door(self.door)
+        let program = Self::link(&component.map_err(LoadError::Compile)?)?;
+        Self {
+            initial_memory: self.initial_memory,
+            ..program
+        }
+        .with_door(self.door)
     }
 
     /// The same program, entered by `door`.
@@ -324,13 +367,7 @@ impl Program {
 
     /// The same program, if an instance of it can exist at all within `limits`.
     pub fn within(self, limits: &Limits) -> Result<Self, LoadError> {
-        let initial = self
-            .instance
-            .component()
-            .resources_required()
-            .and_then(|required| required.max_initial_memory_size)
-            .unwrap_or(0);
-        let needed = initial.saturating_mul(PAGE);
+        let needed = self.initial_memory;
         let limit = limits.max_memory;
         if usize::try_from(needed).is_ok_and(|needed| needed <= limit) {
             Ok(self)
@@ -426,7 +463,9 @@ impl Program {
             ($($name:ident if $called:expr),* $(,)?) => {$(
                 let indices = self.$name.as_ref().filter(|_| $called);
                 let found = indices.map(|i| i.load(&mut *store, &instance));
-                guest.$name = found.transpose().map_err(Failure::Instantiate)?;
+                guest.$name = found
+                    .transpose()
+                    .map_err(|error| Failure::Instantiate(told::death(error)))?;
             )*};
         }
         load!(
@@ -473,6 +512,13 @@ pub(crate) struct Guest {
     pub(crate) invocation: Option<Rewinding>,
 }
 
+/// Bytes that the largest memory of a component begins with.
+fn largest_memory(component: &Component) -> u64 {
+    let required = component.resources_required();
+    let pages = required.and_then(|required| required.max_initial_memory_size);
+    pages.unwrap_or(0).saturating_mul(PAGE)
+}
+
 fn exports_it(component: &Component, export: &str) -> bool {
     component.get_export_index(None, export).is_some()
 }
@@ -487,6 +533,18 @@ pub(crate) fn doors(component: &Component) -> Vec<Door> {
 /// Whether a component can be sealed and rewound.
 pub(crate) fn rewinds(component: &Component) -> bool {
     exports_it(component, INVOCATION)
+}
+
+/// The bytes of a component in a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    whole_file::read(path, MAX_COMPONENT).map_err(|error| {
+        let path = path.to_owned();
+        match error {
+            ReadError::Io(source) => LoadError::Io { path, source },
+            ReadError::NotAFile(kind) => LoadError::NotAFile { path, kind },
+            ReadError::TooLarge(limit) => LoadError::TooLarge { path, limit },
+        }
+    })
 }
 
 /// Tells a component from what is commonly given in its place.
@@ -631,6 +689,23 @@ mod tests {
         };
         let error = program.within(&tight).expect_err("it has more pages");
         assert!(matches!(error, LoadError::Memory { .. }), "{error}");
+    }
+
+    #[test]
+    fn memories_that_exceed_the_limit_only_together_are_refused() {
+        // Two pages, and one in a memory of its own.
+        let component = testing::handler_with_hidden_memory(testing::HELLO);
+        let program = load(&component).expect("a program");
+        let limits = |pages: usize| Limits {
+            max_memory: pages * 64 * 1024,
+            ..Limits::default()
+        };
+        let error = program.clone().within(&limits(2)).expect_err("three pages");
+        assert!(error.to_string().contains("with 196608 bytes"), "{error}");
+        let program = program.within(&limits(3)).expect("it may run");
+        // Also where it is compiled for another engine.
+        let elsewhere = program.for_engine(&Engine::default()).expect("it fits");
+        elsewhere.within(&limits(2)).expect_err("three pages");
     }
 
     #[test]

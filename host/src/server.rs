@@ -30,6 +30,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 use crate::config::ServerConfig;
+use crate::metrics::Counter;
 use crate::reload::Current;
 use thread::{Arrival, Worker};
 
@@ -144,7 +145,7 @@ impl Server {
                             worker.give(Arrival { stream, place });
                         }
                     }
-                    Err(error) => after_accept_error(&error).await,
+                    Err(error) => after_accept_error(&error, &shared.current).await,
                 },
             }
         }
@@ -236,13 +237,18 @@ async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
 }
 
 /// No accept error ends the server: they are about one connection, or pass.
-async fn after_accept_error(error: &io::Error) {
+async fn after_accept_error(error: &io::Error, current: &Current) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     match error.kind() {
         // The client was gone before we came to it.
         ConnectionAborted | ConnectionRefused | ConnectionReset => {}
         _ => {
-            tracing::error!(%error, "cannot accept connections; trying again");
+            current.host().shard().count(Counter::AcceptFailed);
+            tracing::error!(
+                %error,
+                "cannot accept connections; trying again: they wait until others end, so raise \
+                 the limit of open files (`ulimit -n`) or lower `--max-connections`"
+            );
             sleep(ACCEPT_PAUSE).await;
         }
     }

@@ -17,10 +17,11 @@
 
 use std::ffi::OsString;
 use std::fmt::{self, Write};
-use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use crate::whole_file::{self, MAX_COMPONENT, ReadError};
 
 /// Behind the last address of a linear memory of 32 bits.
 const MEMORY_END: u64 = 1 << 32;
@@ -74,9 +75,9 @@ impl Symbols {
     /// what makes no sense, which the log tells of.
     pub(crate) fn beside(component: &Path, bytes: &[u8]) -> Option<Self> {
         let file = file(component);
-        let text = match fs::read_to_string(&file) {
+        let text = match whole_file::read_text(&file, MAX_COMPONENT) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound => return None,
             Err(error) => {
                 tracing::warn!(
                     "cannot read {}, so that statics have no names: {error}",

@@ -1,9 +1,80 @@
-//! Files that appear whole or not at all.
+//! Files that are read whole or not at all, and such that appear so.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
+use std::fs::{self, File, FileType};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Bytes of the largest component that is read, compiled or not. The largest that
+/// toolchains make, with an interpreter in them, have some tens of megabytes.
+pub const MAX_COMPONENT: u64 = 1 << 30;
+
+/// Why a file was not read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A device may have no end, and a pipe nobody who writes to it.
+    #[error("it is {0} and not a file")]
+    NotAFile(&'static str),
+    /// It has more bytes than anybody expects of it.
+    #[error("it has more than {0} bytes")]
+    TooLarge(u64),
+}
+
+/// All of a file that has no more than `limit` bytes.
+///
+/// # Errors
+/// [`ReadError`]; also where this is no file at all. It is looked at before it is
+/// opened: to open a pipe may already take for ever.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(ReadError::NotAFile(kind(found.file_type())));
+    }
+    if found.len() > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    // It may grow meanwhile. What the system makes up (`/proc`) has no length at all.
+    let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0));
+    File::open(path)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    Ok(bytes)
+}
+
+/// The same where it is text.
+///
+/// # Errors
+/// [`ReadError`], also where it is none.
+pub fn read_text(path: &Path, limit: u64) -> Result<String, ReadError> {
+    let text = String::from_utf8(read(path, limit)?);
+    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8").into())
+}
+
+/// What there is in the place of a file.
+fn kind(found: FileType) -> &'static str {
+    if found.is_dir() {
+        return "a folder";
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if found.is_fifo() {
+            return "a pipe";
+        }
+        if found.is_socket() {
+            return "a socket";
+        }
+    }
+    "a device"
+}
 
 /// Writes beside the file and renames, so that nobody sees half of it. Folders
 /// that are missing are made.
@@ -31,6 +102,57 @@ fn beside(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use crate::testing::Folder;
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit_and_not_beyond() {
+        let folder = Folder::new("limited");
+        let file = folder.path().join("file");
+        fs::write(&file, "text").expect("it can be written");
+        assert_eq!(read(&file, 4).expect("it fits"), b"text");
+        assert!(matches!(read(&file, 3), Err(ReadError::TooLarge(3))));
+        // Nothing of it is read: it has no bytes on disk.
+        let sparse = File::create(&file).expect("it can be written");
+        sparse.set_len(1 << 40).expect("a file with holes");
+        let refused = read(&file, MAX_COMPONENT);
+        assert!(matches!(refused, Err(ReadError::TooLarge(MAX_COMPONENT))));
+    }
+
+    #[test]
+    fn what_has_no_length_is_read_up_to_the_limit_all_the_same() {
+        let file = Path::new("/proc/self/status");
+        assert!(!read(file, 1 << 20).expect("a Linux").is_empty());
+        assert!(matches!(read(file, 10), Err(ReadError::TooLarge(10))));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_by_what_it_is() {
+        let folder = Folder::new("no-file");
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo, of coreutils").success());
+        let socket = folder.path().join("socket");
+        let _listens = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+        for (path, expected) in [
+            (folder.path(), "a folder"),
+            (&pipe, "a pipe"),
+            (&socket, "a socket"),
+            (Path::new("/dev/zero"), "a device"),
+        ] {
+            match read(path, 100) {
+                Err(ReadError::NotAFile(kind)) => assert_eq!(kind, expected),
+                other => panic!("{expected}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_an_error() {
+        let folder = Folder::new("no-text");
+        let file = folder.path().join("file");
+        fs::write(&file, b"\xff").expect("it can be written");
+        let error = read_text(&file, 100).expect_err("no text").to_string();
+        assert_eq!(error, "it is not UTF-8");
+    }
 
     #[test]
     fn a_file_is_replaced_and_nothing_else_is_left_in_its_folder() {

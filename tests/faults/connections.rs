@@ -1,5 +1,6 @@
 //! Connections: many of them, idle ones, and requests that come all at once.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -98,11 +99,28 @@ fn the_rest_waits(row: &Row) {
     trial.next_is_right(&mut server.client());
 }
 
+/// How often the server could not accept a connection, as it says itself.
+#[track_caller]
+fn accept_failures(admin: SocketAddr) -> usize {
+    let scraped = Client::connect(admin).get("/metrics");
+    let name = "lavandula_accept_failures_total ";
+    let mut lines = scraped.text().lines();
+    let number = lines.find_map(|line| line.strip_prefix(name)?.parse().ok());
+    number.unwrap_or_else(|| panic!("no {name} in {}", scraped.text()))
+}
+
 fn descriptors_run_out(row: &Row) {
     const DESCRIPTORS: u32 = 64;
     let setup = EVERYWHERE[0];
     let options = ["--threads", "2", "--max-in-flight", "4"];
+    let options = [&options[..], &["--admin-addr", "127.0.0.1:0"]].concat();
     let server = Server::with_descriptors(DESCRIPTORS, setup.guest, &options);
+    let line = server.line();
+    let admin = line.strip_prefix("Admin on http://");
+    let admin = admin.and_then(|rest| rest.strip_suffix('/')?.parse().ok());
+    let admin = admin.expect("an address for operators");
+    let failures = || accept_failures(admin);
+    assert_eq!(failures(), 0);
     let trial = Trial::new(row, &server, setup);
     let mut first = server.client();
     is_served(&mut first);
@@ -116,7 +134,12 @@ fn descriptors_run_out(row: &Row) {
     wait_until(|| began.elapsed() > Duration::from_millis(300), "a moment");
     assert!(refusals() - before < 50, "{}", trial.log());
 
+    // Each is counted, and then told.
+    let before = refusals();
     drop(many);
+    let counted = failures();
+    let told = before..=refusals() + 1;
+    assert!(told.contains(&counted), "{counted} of {told:?}");
     trial.next_is_right(&mut server.client());
     trial.next_is_right(&mut first);
 }

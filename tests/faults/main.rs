@@ -13,6 +13,8 @@ mod table;
 mod answers;
 mod connections;
 mod drive;
+#[path = "../hostile/encode.rs"]
+mod encode;
 mod handlers;
 mod leaving;
 mod overload;

@@ -3,17 +3,22 @@
 //! A test that needs settings or a load of its own starts its own server.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::encode::encode;
 use super::support::command::{lavandula, run};
 use super::support::http::Server;
-use super::support::{FAULTY, component};
+use super::support::{FAULTY, component, root};
 
 /// The guest that speaks `wasi:http` itself.
 pub const RAW: &str = "tests/guests/raw-http";
+
+/// The guest that is written by hand.
+const BY_HAND: &str = "tests/faults/tables.wat";
 
 /// The limits of the shared servers: short enough to be waited for, and so far
 /// apart that it is plain which of them it was.
@@ -69,6 +74,13 @@ pub const BY_ITSELF: [Setup; 1] = [Setup {
     isolation: "instance",
 }];
 
+/// It has the fast door only, and keeps no image.
+pub const TABLES: [Setup; 1] = [Setup {
+    guest: BY_HAND,
+    door: "fast",
+    isolation: "instance",
+}];
+
 impl Setup {
     /// The server that all tests share.
     #[track_caller]
@@ -102,10 +114,11 @@ impl Setup {
 fn code(guest: &'static str) -> &'static Path {
     static FAULTY_CODE: OnceLock<PathBuf> = OnceLock::new();
     static RAW_CODE: OnceLock<PathBuf> = OnceLock::new();
-    let place = if guest == RAW {
-        &RAW_CODE
-    } else {
-        &FAULTY_CODE
+    static HAND_CODE: OnceLock<PathBuf> = OnceLock::new();
+    let (place, component): (_, fn(&str) -> PathBuf) = match guest {
+        BY_HAND => (&HAND_CODE, by_hand),
+        RAW => (&RAW_CODE, component),
+        _ => (&FAULTY_CODE, component),
     };
     place.get_or_init(|| {
         let component = component(guest);
@@ -116,6 +129,15 @@ fn code(guest: &'static str) -> &'static Path {
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         code
     })
+}
+
+/// The component of a module's text.
+fn by_hand(text: &str) -> PathBuf {
+    let module = fs::read_to_string(root().join(text)).expect("it is in the tree");
+    let component = encode(&module, "export lavandula:arena/handler@0.1.0;");
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("by-hand.wasm");
+    fs::write(&file, component).expect("a file in the target folder");
+    file
 }
 
 /// A server that ends with the process of the tests. What lies in a static is never

@@ -4,10 +4,7 @@
 //! A handler answers `GET` as it should and does what it is told to otherwise, so
 //! that one host can be seen to answer the next request.
 
-use std::path::Path;
-
-use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
+pub use super::encode::encode;
 
 /// Bytes of the body of the request that a hostile `cabi_realloc` waits for.
 pub const SIGNAL: usize = 7777;
@@ -155,24 +152,4 @@ impl Claims<'_> {
             export lavandula:arena/invocation@0.1.0;";
         encode(&module.module(), world)
     }
-}
-
-/// Makes a component of a core module that keeps to the canonical ABI, as far as
-/// types go.
-pub fn encode(module: &str, exports: &str) -> Vec<u8> {
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("wit");
-    let world = format!("package test:guest; world guest {{ {exports} }}");
-    let mut resolve = Resolve::default();
-    resolve.push_dir(wit).expect("the WIT of this project");
-    let package = resolve.push_str("guest.wit", &world).expect("a world");
-    let world = resolve.select_world(&[package], None).expect("one world");
-
-    let mut module = wat::parse_str(module).unwrap_or_else(|error| panic!("{error}"));
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
-        .expect("metadata fits");
-    ComponentEncoder::default()
-        .validate(true)
-        .module(&module)
-        .and_then(|mut encoder| encoder.encode())
-        .unwrap_or_else(|error| panic!("{error:#}"))
 }

@@ -6,6 +6,7 @@
 
 mod binary;
 mod chance;
+mod encode;
 mod guard;
 mod guests;
 mod mutate;
@@ -15,7 +16,10 @@ mod smith;
 mod support;
 mod trial;
 
+use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use lavandula_host::Door;
 
@@ -440,7 +444,6 @@ fn a_handler_may_claim_anything_about_its_memory() {
 /// The server logs what caused a trap, once a request. It names the functions on the
 /// stack, and their names are the guest's.
 #[tokio::test]
-#[ignore = "the cause of a trap is as long as the guest's names"]
 async fn the_cause_of_a_trap_is_short_and_plain() {
     let name = "\\1b[31m".repeat(10_000);
     let evil = Evil {
@@ -456,6 +459,28 @@ async fn the_cause_of_a_trap_is_short_and_plain() {
     let text = format!("{cause:?}");
     assert!(text.len() < 8 << 10, "{} bytes", text.len());
     assert!(!text.contains('\x1b'), "{text:?}");
+}
+
+/// The limit is one for all memories of an instance together, and what could never run
+/// is refused before anybody asks for it.
+#[tokio::test]
+async fn memories_that_are_too_large_only_together_are_refused_when_they_are_loaded() {
+    let module = Evil::default().module().replace(
+        "(memory (export \"memory\") 2)",
+        "(memory (export \"memory\") 2) (memory 300) (memory 300)",
+    );
+    let component = guests::encode(&module, "export lavandula:arena/handler@0.1.0;");
+    let host = |pages: usize| {
+        let host = lavandula_host::Host::builder().max_memory(pages << 16);
+        host.load_bytes(&component)
+    };
+    let error = host(601).expect_err("one page too many");
+    assert!(matches!(error, lavandula_host::LoadError::Memory { .. }));
+    assert!(error.to_string().contains("raise the memory limit"));
+    let request = http::Request::get("/").body("").expect("a request");
+    let outcome = host(602).expect("it fits").request(request).await;
+    assert_eq!(outcome.response.status(), 200, "{:?}", outcome.failure);
+    assert_eq!(outcome.memory.initial, 602 << 16);
 }
 
 // The command.
@@ -508,6 +533,52 @@ fn the_command_refuses_what_cannot_be_served_in_a_few_lines() {
         }
     }
     assert!(refused > 10, "{refused}");
+}
+
+/// A pipe into which nobody writes, a device without end, a file with a hole of a
+/// terabyte in it.
+#[test]
+fn the_command_reads_no_more_than_a_file_of_a_component() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let place = |name: &str| folder.path().join(name);
+    let pipe = place("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo, of coreutils").success());
+    let hole = place("hole");
+    let file = fs::File::create(&hole).expect("a temporary file");
+    file.set_len(1 << 40).expect("a file with a hole");
+    let output = place("output");
+    for (path, wrong) in [
+        (&*pipe, "is a pipe and not a file"),
+        (Path::new("/dev/zero"), "is a device and not a file"),
+        (&*hole, "has more than"),
+    ] {
+        let serve = ["serve".as_ref(), path.as_os_str()];
+        let config = ["serve".as_ref(), "--config".as_ref(), path.as_os_str()];
+        let check = ["check".as_ref(), path.as_os_str()];
+        let inspect = ["inspect".as_ref(), path.as_os_str()];
+        let to = [OsStr::new("--output"), output.as_os_str()];
+        let compile = ["compile".as_ref(), path.as_os_str(), to[0], to[1]];
+        let commands = [&serve[..], &config, &check, &inspect, &compile];
+        for arguments in commands {
+            let done = run(lavandula().args(arguments));
+            assert_eq!(
+                (done.code, &*done.stdout),
+                (Some(2), ""),
+                "{arguments:?} {done:?}"
+            );
+            assert!(done.stderr.contains(wrong), "{arguments:?} {done:?}");
+            readable(wrong, &done);
+        }
+    }
+    assert!(!output.exists());
+    // What is on the other side of a link is what counts.
+    let link = place("link.wasm");
+    let good = place("good.wasm");
+    fs::write(&good, Evil::default().component()).expect("a temporary file");
+    std::os::unix::fs::symlink(&good, &link).expect("a link");
+    let done = run(lavandula().arg("inspect").arg(&link));
+    assert_eq!(done.code, Some(0), "{done:?}");
 }
 
 #[test]

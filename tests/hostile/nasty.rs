@@ -360,15 +360,6 @@ pub fn stillborn() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "trap",
         ),
         (
-            "memories that are too much together",
-            Evil {
-                items: "(memory $more 255)",
-                ..Evil::default()
-            }
-            .component(),
-            "out_of_memory",
-        ),
-        (
             "a handler of another type",
             wat::parse_str(
                 r#"(component

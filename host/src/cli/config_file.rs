@@ -6,12 +6,12 @@
 //! it, is the same wherever it comes from.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::builder::Resettable;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches};
+use lavandula_host::whole_file;
 use toml::{Table, Value};
 
 use super::{Arguments, Command, Result};
@@ -23,6 +23,9 @@ const SERVE: &str = "serve";
 const COMPONENT: &str = "component";
 /// And its name on the command line.
 const SUBJECT: &str = "subject";
+
+/// Bytes of the largest file. There are some forty options.
+const MAX_FILE: u64 = 1 << 20;
 
 /// Options about the file itself, which say nothing in it.
 const NOT_IN_A_FILE: [&str; 4] = ["config", "print-config", "help", "version"];
@@ -59,7 +62,7 @@ struct File {
 impl File {
     fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let text = fs::read_to_string(path).map_err(|error| {
+        let text = whole_file::read_text(path, MAX_FILE).map_err(|error| {
             format!("cannot read {shown}: {error}: name a file of options with `--config`")
         })?;
         let table = text.parse().map_err(|error| {

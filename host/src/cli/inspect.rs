@@ -26,8 +26,7 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let subject = Subject::resolve(arguments.subject.as_deref())?;
-    let bytes = subject.read()?;
-    let inspection = Inspection::of(&bytes)?.with_symbols_of(&subject.component, &bytes);
+    let inspection = Inspection::of_file(&subject.component)?;
     if arguments.json {
         print(&format!("{}\n", serde_json::to_string(&inspection)?))?;
     } else {

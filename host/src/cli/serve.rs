@@ -9,7 +9,8 @@ use std::time::Duration;
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
 use lavandula_host::{
-    Current, Disclose, Door, Host, HostBuilder, Isolation, Limits, Reuse, Server, ServerConfig,
+    Current, Disclose, Door, HalfClose, Host, HostBuilder, Isolation, Limits, Reuse, Server,
+    ServerConfig,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -134,6 +135,16 @@ pub struct Arguments {
     /// How long a connection may be idle.
     #[arg(long, env = "LAVANDULA_KEEP_ALIVE", value_name = "TIME", value_parser = units::duration, default_value = "60s")]
     keep_alive: Duration,
+    /// Answer clients that have said that they will send no more, however long that
+    /// takes. Most that say so are gone: without this their handlers end after a tenth
+    /// of a second.
+    #[arg(
+        long, env = "LAVANDULA_HALF_CLOSE", value_name = "BOOL",
+        value_parser = BoolishValueParser::new(),
+        action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_value_t = false, default_missing_value = "true"
+    )]
+    half_close: bool,
     /// How long a shutdown waits for requests that are under way.
     #[arg(long, env = "LAVANDULA_SHUTDOWN_GRACE", value_name = "TIME", value_parser = units::duration, default_value = "10s")]
     shutdown_grace: Duration,
@@ -277,6 +288,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         addr: arguments.addr,
         header_timeout: arguments.header_timeout,
         keep_alive: arguments.keep_alive,
+        half_close: match arguments.half_close {
+            true => HalfClose::ReadsOn,
+            false => HalfClose::Leaves,
+        },
         max_connections: arguments.max_connections as usize,
         grace: arguments.shutdown_grace,
         threads: arguments.threads,

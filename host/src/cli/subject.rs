@@ -76,14 +76,4 @@ impl Subject {
     pub fn resolve(path: Option<&Path>) -> Result<Self> {
         Origin::find(path)?.resolve()
     }
-
-    pub fn read(&self) -> Result<Vec<u8>> {
-        std::fs::read(&self.component).map_err(|error| {
-            format!(
-                "cannot read {}: {error}: check that it exists and may be read",
-                self.component.display()
-            )
-            .into()
-        })
-    }
 }

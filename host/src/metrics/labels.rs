@@ -147,8 +147,8 @@ closed_set! {
         Rewound = "rewinds",
         /// A connection was accepted.
         Connection = "connections",
-        /// A connection was closed at once, for lack of a place.
-        ConnectionRejected = "connections_rejected",
+        /// A connection could not be accepted, for lack of file descriptors or memory.
+        AcceptFailed = "accept_failures",
     }
 }
 
@@ -173,7 +173,9 @@ impl Counter {
             Self::Created => "Instances made.",
             Self::Rewound => "Instances rewound, to be used again.",
             Self::Connection => "Connections accepted.",
-            Self::ConnectionRejected => "Connections closed at once, for lack of a place.",
+            Self::AcceptFailed => {
+                "Attempts to accept a connection that failed for lack of something. It waits."
+            }
         }
     }
 }

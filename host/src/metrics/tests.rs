@@ -152,7 +152,7 @@ fn instances_and_connections_are_counted() {
         Counter::Rewound,
         Counter::ReadyMiss,
         Counter::Connection,
-        Counter::ConnectionRejected,
+        Counter::AcceptFailed,
     ] {
         shard.count(counter);
     }
@@ -164,7 +164,7 @@ fn instances_and_connections_are_counted() {
             "lavandula_rewinds_total 1",
             "lavandula_ready_misses_total 1",
             "lavandula_connections_total 1",
-            "lavandula_connections_rejected_total 1",
+            "lavandula_accept_failures_total 1",
             "lavandula_instances_retired_total{reason=\"failed\"} 1",
             "lavandula_instances_retired_total{reason=\"served\"} 0",
         ],

@@ -1,6 +1,8 @@
 //! One connection, from its first byte to its last.
 
 use std::convert::Infallible;
+use std::future;
+use std::io;
 use std::net::TcpStream as StdTcpStream;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -22,6 +25,7 @@ use tokio::time::timeout;
 use super::Shared;
 use super::thread::Hosts;
 use crate::answer::{Aborted, ResponseBody};
+use crate::config::HalfClose;
 use crate::failure::Failure;
 use crate::metrics::{Counter, Gauge};
 use crate::pace::{Busy, Pace, Paced, Protocol};
@@ -50,7 +54,7 @@ impl Connection {
 
     /// Serves it to its end.
     pub(super) async fn serve(self, stream: StdTcpStream) {
-        let Ok(stream) = TcpStream::from_std(stream) else {
+        let Ok((stream, resets)) = self.take(stream) else {
             return;
         };
         let host = self.hosts.now();
@@ -84,6 +88,7 @@ impl Connection {
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(config.keep_alive.saturating_add(config.header_timeout))
+                    .half_close(config.half_close == HalfClose::ReadsOn)
                     // Between the limit and twice of it we answer ourselves, and say
                     // which limit it was; beyond, hyper does, with a bare 431.
                     .max_header_size(headers.saturating_mul(2).max(MIN_BUFFER))
@@ -94,6 +99,9 @@ impl Connection {
                     // Which notices by itself, if the client takes what it is sent.
                     result = drained(connection, &mut draining) => result,
                     () = cut.made() => Ok(()),
+                    // hyper does not look at a client that has sent all of its request
+                    // and may be gone.
+                    () = reset(resets.as_ref()) => Ok(()),
                 }
             }
             Protocol::Http2 => {
@@ -109,6 +117,16 @@ impl Connection {
             // Clients that go away or talk nonsense are everyday.
             tracing::debug!(%error, "connection ended");
         }
+    }
+
+    /// Has the connection in the runtime of this thread, and an ear to it where hyper
+    /// is not to listen.
+    fn take(&self, stream: StdTcpStream) -> io::Result<(TcpStream, Option<TcpStream>)> {
+        let resets = match self.shared.config.half_close {
+            HalfClose::Leaves => None,
+            HalfClose::ReadsOn => Some(TcpStream::from_std(stream.try_clone()?)?),
+        };
+        Ok((TcpStream::from_std(stream)?, resets))
     }
 
     /// One block for all of it: a future that awaits another has room for it twice, and
@@ -146,6 +164,16 @@ async fn protocol(stream: &TcpStream) -> std::io::Result<Protocol> {
         }
         // The same bytes again, until there are more; clients send them at once.
         tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Ready when the client has torn the connection down. Never where there is nothing to
+/// hear it by.
+async fn reset(stream: Option<&TcpStream>) {
+    match stream {
+        // An error means that there is no connection any more.
+        Some(stream) => drop(stream.ready(Interest::ERROR).await),
+        None => future::pending().await,
     }
 }
 
