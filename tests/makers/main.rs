@@ -141,7 +141,15 @@ async fn judge(maker: &Maker) {
         // It ends with the first request that is not answered.
         let ends = finds.always.contains(&Kind::Answers);
         assert_eq!(report.requests == 200, !ends, "{report}");
-        finds.agree_with(&report);
+        if let Some(kind) = finds.disagrees_with(&report) {
+            panic!("{kind} is not as docs/makers.md says:\n{report}");
+        }
+        // A row that says something else is noticed.
+        let wrong = match finds.always {
+            [] => Finds::always(&[Kind::Content]),
+            _ => Finds::NOTHING,
+        };
+        assert!(wrong.disagrees_with(&report).is_some(), "{report}");
     }
 }
 

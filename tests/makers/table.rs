@@ -45,24 +45,16 @@ impl Finds {
         Self { sometimes, ..self }
     }
 
-    /// Whether the report says what is written here, no more and no less.
-    #[track_caller]
-    pub fn agree_with(&self, report: &Report) {
-        for evidence in &report.evidence {
-            let kind = evidence.kind;
-            if self.sometimes.contains(&kind) {
-                continue;
-            }
-            let expected = !self.always.contains(&kind);
-            assert_eq!(
-                evidence.holds, expected,
-                "{kind} is not as docs/makers.md says:\n{report}"
-            );
-        }
-        for kind in self.always.iter().chain(self.sometimes) {
-            let judged = report.evidence(*kind).is_some();
-            assert!(judged, "the report has no {kind}:\n{report}");
-        }
+    /// The first evidence of the report that is not as it is written here.
+    pub fn disagrees_with(&self, report: &Report) -> Option<Kind> {
+        let missing = self.always.iter().chain(self.sometimes).copied();
+        let missing = missing.filter(|&kind| report.evidence(kind).is_none());
+        let judged = report.evidence.iter();
+        let other = judged
+            .filter(|evidence| !self.sometimes.contains(&evidence.kind))
+            .filter(|evidence| evidence.holds == self.always.contains(&evidence.kind))
+            .map(|evidence| evidence.kind);
+        missing.chain(other).next()
     }
 
     fn words(&self) -> String {
