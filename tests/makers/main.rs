@@ -67,8 +67,8 @@ makers! {
         door: Door::WasiHttp,
         rewind: Finds::always(&[Kind::Content]).or(&[Kind::Addresses]),
         instance: Finds::NOTHING.or(&[Kind::Addresses]),
-        why: "freed memory is not overwritten; in some runs one or two requests of 200 lie \
-              elsewhere, also in an instance of their own, with the same seed",
+        why: "freed memory is not overwritten; with some seeds one or two requests of 200 lie \
+              elsewhere, also in an instance of their own",
     };
     #[ignore = "a minute to compile: cargo test --test makers -- --ignored waki"]
     waki: Maker {
