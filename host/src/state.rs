@@ -53,6 +53,12 @@ impl State {
         Self::with(limits, World::Still, &Granted::default())
     }
 
+    /// The same in a world whose clocks go and where every draw comes out the same, so
+    /// that a request can be compared with another one.
+    pub(crate) fn repeatable(limits: &Limits) -> Self {
+        Self::with(limits, World::Repeatable, &Granted::default())
+    }
+
     fn with(limits: &Limits, world: World, granted: &Granted) -> Self {
         let mut http = WasiHttpCtx::new();
         // wasmtime counts what a header occupies in the host, which for short
@@ -120,6 +126,8 @@ impl WasiHttpView for State {
 enum World {
     /// Clocks that go and randomness that is.
     Moving(GuestOutput),
+    /// Clocks that go, and draws that come out the same.
+    Repeatable,
     /// Clocks that stand still, and draws that come out the same.
     Still,
 }
@@ -138,14 +146,16 @@ impl World {
                 wasi.stdout(GuestLog::new(Channel::Stdout))
                     .stderr(GuestLog::new(Channel::Stderr));
             }
+            Self::Repeatable => {}
             Self::Still => {
-                let chance = || Deterministic::new((0..=u8::MAX).collect());
-                wasi.wall_clock(StillClock)
-                    .monotonic_clock(StillClock)
-                    .secure_random(chance())
-                    .insecure_random(chance())
-                    .insecure_random_seed(0);
+                wasi.wall_clock(StillClock).monotonic_clock(StillClock);
             }
+        }
+        if let Self::Repeatable | Self::Still = self {
+            let chance = || Deterministic::new((0..=u8::MAX).collect());
+            wasi.secure_random(chance())
+                .insecure_random(chance())
+                .insecure_random_seed(0);
         }
         granted.build(wasi)
     }

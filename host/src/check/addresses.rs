@@ -4,24 +4,45 @@
 use std::collections::BTreeSet;
 
 use super::audit::Place;
-use super::evidence::{Blame, Finding, Request, Seen};
+use super::evidence::{Blame, Finding, NOTHING_COMPARED, Request, Seen};
 use super::names::Names;
 use super::report::{Evidence, Kind};
 use super::traffic::PLACEHOLDER;
 
+/// What has to be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// All of it: nothing of an earlier request is there that could make a difference.
+    Exact,
+    /// Where requests keep something from one to the next, such as how many hash maps
+    /// there were, the same things may lie in another order. But they come to lie where
+    /// something lay before: what is seen up to this request is what there is.
+    Again {
+        /// The last one that may lie elsewhere.
+        until: u32,
+    },
+}
+
+/// Of the requests that [`Rule::Again`] is about, one in so many may lie elsewhere.
+const TOLERATED: u32 = 8;
+
 /// Requests of the same shape lie at the same places.
 pub(super) struct Addresses {
+    rule: Rule,
     finding: Finding,
-    /// The first request of each shape after the warm-up, and its places.
+    /// The first request of each shape after the warm-up, and the places of its shape.
     first: Vec<Option<(u32, BTreeSet<Place>)>>,
+    judged: u32,
     moved: u32,
 }
 
 impl Addresses {
-    pub(super) fn new(shapes: usize) -> Self {
+    pub(super) fn new(rule: Rule, shapes: usize) -> Self {
         Self {
+            rule,
             finding: Finding::default(),
             first: vec![None; shapes],
+            judged: 0,
             moved: 0,
         }
     }
@@ -32,27 +53,43 @@ impl Addresses {
     }
 
     pub(super) fn hear(&mut self, request: &Request<'_>, shape: usize, seen: &Seen) {
-        let Some((number, places)) = &self.first[shape] else {
+        let Some((number, places)) = &mut self.first[shape] else {
             self.first[shape] = Some((request.number, seen.places.clone()));
             return;
         };
-        if *places != seen.places {
+        let moved = match self.rule {
+            Rule::Exact => *places != seen.places,
+            Rule::Again { until } if request.number <= until => {
+                places.extend(&seen.places);
+                return;
+            }
+            Rule::Again { .. } => !seen.places.is_subset(places),
+        };
+        self.judged += 1;
+        if moved {
             self.moved += 1;
-            self.finding.note(|| {
-                let gone = places.difference(&seen.places).next();
-                let new = seen.places.difference(places).next();
-                let at = |place: Option<&Place>| {
-                    place.map_or("nowhere else".to_owned(), |place| format!("{place}"))
-                };
-                let detail = format!(
-                    "{request} did not lie where request {number} of the same shape had: {} was \
-                     its own, {} was the other's",
-                    at(new),
-                    at(gone)
-                );
-                let blame = Blame::between([*number, request.number]);
-                (detail, blame.at(new.or(gone).copied()))
-            });
+            let gone = places.difference(&seen.places).next();
+            let new = seen.places.difference(places).next();
+            let detail = match self.rule {
+                Rule::Exact => {
+                    let at = |place: Option<&Place>| {
+                        place.map_or("nowhere else".to_owned(), |place| format!("{place}"))
+                    };
+                    format!(
+                        "{request} did not lie where request {number} of the same shape had: {} \
+                         was its own, {} was the other's",
+                        at(new),
+                        at(gone)
+                    )
+                }
+                Rule::Again { .. } => format!(
+                    "{request} lay where none of the same shape had before, at {}",
+                    new.map_or_else(String::new, Place::to_string)
+                ),
+            };
+            let blame = Blame::between([*number, request.number]);
+            let blame = blame.at(new.or(gone).copied());
+            self.finding.note(|| (detail, blame));
         }
     }
 
@@ -83,14 +120,24 @@ impl Addresses {
                 unseen.len()
             )
         });
-        if self.moved > 1 {
+        let (rule, moved, judged) = (self.rule, self.moved, self.judged);
+        if moved > 1 {
             self.finding
-                .add(&format!("; so {} of {compared} requests", self.moved));
+                .add(&format!("; so {moved} of {judged} requests"));
+        }
+        if rule != Rule::Exact && moved <= judged / TOLERATED {
+            self.finding = Finding::default();
         }
         self.finding.evidence(Kind::Addresses, names, || {
+            if compared == 0 {
+                return NOTHING_COMPARED.to_owned();
+            }
+            let same = match rule {
+                Rule::Exact => "as the first of their shape",
+                Rule::Again { .. } => "again, in this order or another",
+            };
             let alike = format!(
-                "{compared} requests of {} shapes lay at the same {places} places as the first of \
-                 their shape",
+                "{compared} requests of {} shapes lay at the same {places} places {same}",
                 shapes.len()
             );
             match unknown {
@@ -110,7 +157,7 @@ mod tests {
 
     /// What two requests of each shape show, where markers lie at these places.
     fn evidence(shapes: &[(&str, &[usize])]) -> Evidence {
-        let mut addresses = Addresses::new(shapes.len());
+        let mut addresses = Addresses::new(Rule::Exact, shapes.len());
         for cycle in 0..2 {
             for (n, &(shape, offsets)) in shapes.iter().enumerate() {
                 let number = (cycle * shapes.len() + n) as u32 + 1;
@@ -169,11 +216,48 @@ mod tests {
 
     #[test]
     fn a_marker_that_is_seen_once_and_then_not_is_a_fault() {
-        let mut addresses = Addresses::new(1);
+        let mut addresses = Addresses::new(Rule::Exact, 1);
         for (number, offsets) in [(1, &[64][..]), (2, &[])] {
             let shape = "GET /a";
             addresses.hear(&Request { number, shape }, 0, &seen(offsets));
         }
         assert!(!addresses.conclude(&None, &["GET /a".to_owned()], 2).holds);
+    }
+
+    /// One request after another of one shape, which lie at these places.
+    fn history(rule: Rule, requests: &[&[usize]]) -> Evidence {
+        let mut addresses = Addresses::new(rule, 1);
+        for (number, offsets) in (1..).zip(requests) {
+            let shape = "GET /a";
+            addresses.hear(&Request { number, shape }, 0, &seen(offsets));
+        }
+        let shapes = ["GET /a".to_owned()];
+        addresses.conclude(&None, &shapes, requests.len() as u32)
+    }
+
+    #[test]
+    fn things_may_lie_in_another_order_where_something_is_kept_and_not_else() {
+        let orders: [&[usize]; 8] = [
+            &[8, 40],
+            &[24, 8],
+            &[40, 24],
+            &[8, 24],
+            &[24, 40],
+            &[40, 8],
+            &[8, 40],
+            &[24, 8],
+        ];
+        let again = history(Rule::Again { until: 4 }, &orders);
+        assert!(again.holds && again.detail.contains("in this order or another"));
+        assert!(!history(Rule::Exact, &orders).holds);
+
+        let marching: Vec<[usize; 1]> = (0..8).map(|n| [24 * n]).collect();
+        let marching: Vec<&[usize]> = marching.iter().map(|at| &at[..]).collect();
+        let again = history(Rule::Again { until: 4 }, &marching);
+        assert_eq!(
+            again.detail,
+            "request 5 (GET /a) lay where none of the same shape had before, at 0x60; so 4 of 4 \
+             requests"
+        );
     }
 }

@@ -13,9 +13,19 @@ use super::traffic::Sent;
 use super::watch::Remnant;
 use crate::config::Isolation;
 
+/// What the end of a request is to its instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is rewound.
+    TakenBack,
+    /// Nothing: it cannot be rewound.
+    Over,
+}
+
 /// Nothing of a request is left, and nothing of it is in another's answer.
 pub(super) struct Content {
     isolation: Isolation,
+    end: End,
     finding: Finding,
     left: u32,
     shown: u32,
@@ -24,9 +34,10 @@ pub(super) struct Content {
 }
 
 impl Content {
-    pub(super) fn new(isolation: Isolation) -> Self {
+    pub(super) fn new(isolation: Isolation, end: End) -> Self {
         Self {
             isolation,
+            end,
             finding: Finding::default(),
             left: 0,
             shown: 0,
@@ -34,13 +45,19 @@ impl Content {
         }
     }
 
-    pub(super) fn hear(&mut self, request: &Request<'_>, sent: &Sent, seen: &Seen) {
+    pub(super) fn hear(
+        &mut self,
+        request: &Request<'_>,
+        sent: &Sent,
+        seen: &Seen,
+        names: &dyn Names,
+    ) {
         let number = request.number;
         self.sent.insert(sent.marker.unique().to_vec(), number);
         if let Some(remnant) = seen.remnants.first() {
             self.left += 1;
             let writer = self.writer(remnant, number);
-            let isolation = self.isolation;
+            let (isolation, end) = (self.isolation, self.end);
             self.finding.note(|| {
                 let more = match seen.remnants.len() {
                     1 => String::new(),
@@ -59,8 +76,13 @@ impl Content {
                             }
                             _ => "pieces of its marker or of an earlier one".to_owned(),
                         };
+                        let was = match end {
+                            End::TakenBack => "was taken back",
+                            End::Over => "was over",
+                        };
                         format!(
-                            "after {request} was taken back, {whose} were still at {place}{more}"
+                            "after {request} {was}, {whose} were still at {}{more}",
+                            names.describe(place)
                         )
                     }
                 };
@@ -107,6 +129,13 @@ impl Content {
         if times > 1 {
             self.finding
                 .add(&format!("; so {times} times in {heard} requests"));
+        }
+        if self.left > 0 && self.end == End::Over && self.isolation != Isolation::Instance {
+            self.finding.add(
+                ". Nothing takes back what a request leaves in this component: give each request \
+                 an instance of its own (`--isolation instance`), or build it with \
+                 `lavandula::InvocationHeap`",
+            );
         }
         let memory = match self.isolation {
             Isolation::Instance => "in the memory of the next instance",

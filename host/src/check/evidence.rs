@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::addresses::Addresses;
+use super::addresses::{Addresses, Rule};
 use super::audit::Place;
 use super::claims::Claims;
-use super::content::Content;
+use super::content::{Content, End};
 use super::footprint::Footprint;
 use super::identity::Identity;
 use super::names::Names;
@@ -96,6 +96,10 @@ pub(super) struct Judge<'a> {
     compared: u32,
     answers: Finding,
     failures: u32,
+    /// How many of these were in an instance that had answered nothing before.
+    failures_of_new: u32,
+    /// Whether the instance has answered a request.
+    answered: bool,
     size: Size,
     resources: Resources,
     footprint: Footprint,
@@ -112,17 +116,29 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// Of a run of so many requests, of which those of the `warm_up` are not compared.
+    /// Of a run of so many requests.
     /// `sealed` is what is known of the instance that gets all requests, where it was
     /// sealed.
     pub(super) fn new(
         shapes: &[Shape],
-        warm_up: u32,
+        course: Course,
         requests: u32,
         isolation: Isolation,
         sealed: Option<&Sealed>,
         names: &'a dyn Names,
     ) -> Self {
+        let keeps = isolation != Isolation::Instance && !sealed.is_some_and(Sealed::has_image);
+        let rule = match course {
+            Course::Whole { warm_up } if keeps => Rule::Again {
+                until: middle(warm_up, requests),
+            },
+            Course::Whole { .. } | Course::Named => Rule::Exact,
+        };
+        let end = match sealed {
+            Some(_) => End::TakenBack,
+            None => End::Over,
+        };
+        let warm_up = course.warm_up();
         let (identity, pointers) = match isolation {
             Isolation::Instance => (Identity::of_new_instances(), Pointers::of_new_instances()),
             Isolation::Rewind(_) => (Identity::new(sealed), Pointers::new(sealed)),
@@ -136,11 +152,13 @@ impl<'a> Judge<'a> {
             compared: 0,
             answers: Finding::default(),
             failures: 0,
+            failures_of_new: 0,
+            answered: false,
             size: Size::new(isolation, shapes.len()),
             resources: Resources::new(isolation),
             footprint: Footprint::new(warm_up, requests),
-            addresses: Addresses::new(shapes.len()),
-            content: Content::new(isolation),
+            addresses: Addresses::new(rule, shapes.len()),
+            content: Content::new(isolation, end),
             identity,
             pointers,
             claims: Claims::new(isolation),
@@ -185,6 +203,7 @@ impl<'a> Judge<'a> {
         self.memory_peak = self.memory_peak.max(seen.memory.peak);
         self.bytes_left = seen.traces.bytes_left;
         self.heard += 1;
+        self.answered = true;
         let warm = number > self.warm_until;
         self.size.hear(request, sent.shape, seen, warm);
         self.resources.hear(request, seen);
@@ -193,7 +212,7 @@ impl<'a> Judge<'a> {
             self.addresses.hear(request, sent.shape, seen);
             self.footprint.hear(request, &seen.traces.written);
         }
-        self.content.hear(request, sent, seen);
+        self.content.hear(request, sent, seen, self.names);
         self.claims.hear(request, sent, seen);
         if let Some(rewound) = &seen.rewound {
             if let Some(comparison) = &rewound.identity {
@@ -226,6 +245,9 @@ impl<'a> Judge<'a> {
     ) {
         let number = request.number;
         self.failures += 1;
+        if !std::mem::take(&mut self.answered) {
+            self.failures_of_new += 1;
+        }
         let detail = || format!("{request} failed: {}", failed.why);
         self.answers.note(|| (detail(), Blame::on(number)));
         let told = Told {
@@ -301,6 +323,12 @@ impl<'a> Judge<'a> {
             self.answers
                 .add(&format!("; {} requests failed in all", self.failures));
         }
+        if self.failures > 1 && self.failures_of_new == 0 {
+            self.answers.add(
+                ", each of them in an instance that had answered before, and new ones answered: \
+                 it may be good for one request an instance (`--isolation instance`)",
+            );
+        }
         let all = || format!("all {heard} requests were answered");
         let evidence = vec![
             self.answers.evidence(Kind::Answers, names, all),
@@ -327,6 +355,36 @@ pub(super) struct Conclusion {
     pub(super) figures: Figures,
     pub(super) timeline: Timeline,
 }
+
+/// Which requests are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    /// All of them, of which the first ones are not compared with others.
+    Whole {
+        /// How many.
+        warm_up: u32,
+    },
+    /// Those that somebody named.
+    Named,
+}
+
+impl Course {
+    fn warm_up(self) -> u32 {
+        match self {
+            Self::Whole { warm_up } => warm_up,
+            Self::Named => 0,
+        }
+    }
+}
+
+/// The last request of the first half, of those from behind the warm-up to the last.
+pub(super) fn middle(warm_up: u32, last: u32) -> u32 {
+    warm_up + last.saturating_sub(warm_up).div_ceil(2)
+}
+
+/// What is said where no request could be compared with another.
+pub(super) const NOTHING_COMPARED: &str =
+    "not judged: the run ended before anything could be compared";
 
 /// A request in a sentence.
 pub(super) struct Request<'a> {

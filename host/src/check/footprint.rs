@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use super::evidence::{Blame, Finding, Request};
+use super::evidence::{Blame, Finding, NOTHING_COMPARED, Request, middle};
 use super::names::Names;
 use super::pages::{PAGE, Page};
 use super::report::{Evidence, Kind};
@@ -35,7 +35,7 @@ impl Footprint {
     pub(super) fn new(warm_up: u32, last: u32) -> Self {
         Self {
             finding: Finding::default(),
-            half: warm_up + (last.saturating_sub(warm_up)).div_ceil(2),
+            half: middle(warm_up, last),
             all: BTreeSet::new(),
             late: BTreeSet::new(),
             late_requests: 0,
@@ -92,6 +92,9 @@ impl Footprint {
             late.len()
         ));
         self.finding.evidence(Kind::Footprint, names, || {
+            if compared == 0 {
+                return NOTHING_COMPARED.to_owned();
+            }
             let late = match late.len() {
                 0 => "none of them for the first time in the second half".to_owned(),
                 n => format!("{n} of them for the first time in the second half"),

@@ -66,7 +66,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use self::anatomy::Anatomy;
-use self::evidence::{Answer, Conclusion, Judge};
+use self::evidence::{Answer, Conclusion, Course, Judge};
 use self::pointers::Elsewhere;
 use self::traffic::{Sent, Traffic};
 use self::trial::Trial;
@@ -179,11 +179,10 @@ impl Plan {
         self.only.last().copied().unwrap_or(self.requests)
     }
 
-    /// How many requests come before anything is compared, where there are so many
-    /// shapes.
-    fn warm_up(&self, shapes: usize) -> Result<u32, CheckError> {
+    /// Which requests are sent, where there are so many shapes.
+    fn course(&self, shapes: usize) -> Result<Course, CheckError> {
         if !self.only.is_empty() {
-            return Ok(0);
+            return Ok(Course::Named);
         }
         let shapes = u32::try_from(shapes).unwrap_or(u32::MAX);
         let needed = shapes.saturating_mul(LEAST_CYCLES);
@@ -193,14 +192,15 @@ impl Plan {
                 needed,
             });
         }
-        Ok(match self.isolation {
+        let warm_up = match self.isolation {
             Isolation::Instance => 0,
             // A general-purpose allocator may need a few cycles until everything has
             // found its place.
             Isolation::Rewind(_) => {
                 shapes * (self.requests / shapes / 2).clamp(LEAST_CYCLES / 2, 5)
             }
-        })
+        };
+        Ok(Course::Whole { warm_up })
     }
 
     /// No generated requests, where at least one shape is given.
@@ -282,7 +282,7 @@ pub(crate) async fn run(
         return Err(CheckError::Precompiled);
     }
     let mut traffic = Traffic::new(plan);
-    let warm_up = plan.warm_up(traffic.shapes().len())?;
+    let course = plan.course(traffic.shapes().len())?;
 
     let (engine, memories) = audit::engine(limits).map_err(LoadError::Engine)?;
     epoch::start(&engine).map_err(LoadError::Clock)?;
@@ -295,7 +295,7 @@ pub(crate) async fn run(
 
     let (shapes, last) = (traffic.shapes(), plan.last());
     let (sealed, anatomy) = (trial.sealed(), Anatomy::of(bytes, names));
-    let mut judge = Judge::new(shapes, warm_up, last, plan.isolation, sealed, &anatomy);
+    let mut judge = Judge::new(shapes, course, last, plan.isolation, sealed, &anatomy);
     let mut failures = 0;
     let mut before: Option<Sent> = None;
     for number in 1..=last {

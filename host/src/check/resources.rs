@@ -14,6 +14,9 @@ pub(super) struct Resources {
     isolation: Isolation,
     finding: Finding,
     left: u32,
+    /// How many were held after the first and after the last of these.
+    first: usize,
+    last: usize,
 }
 
 impl Resources {
@@ -22,6 +25,8 @@ impl Resources {
             isolation,
             finding: Finding::default(),
             left: 0,
+            first: 0,
+            last: 0,
         }
     }
 
@@ -31,6 +36,10 @@ impl Resources {
             return;
         }
         self.left += 1;
+        self.last = seen.resources_left;
+        if self.left == 1 {
+            self.first = self.last;
+        }
         self.finding.note(|| {
             let (some, them) = match seen.resources_left {
                 1 => ("a resource".to_owned(), "it"),
@@ -47,8 +56,14 @@ impl Resources {
 
     pub(super) fn conclude(mut self, names: &dyn Names, heard: u32) -> Evidence {
         if self.left > 1 {
-            self.finding
-                .add(&format!("; so {} times in {heard} requests", self.left));
+            let climb = match self.last > self.first {
+                true => format!("and {} after the last of them", self.last),
+                false => "and never more".to_owned(),
+            };
+            self.finding.add(&format!(
+                "; so {} times in {heard} requests, {climb}",
+                self.left
+            ));
         }
         let isolation = self.isolation;
         self.finding

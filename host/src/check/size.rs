@@ -1,7 +1,7 @@
 //! Evidence **size**: nothing gets larger.
 #![forbid(unsafe_code)]
 
-use super::evidence::{Blame, Finding, Request, Seen};
+use super::evidence::{Blame, Finding, NOTHING_COMPARED, Request, Seen};
 use super::names::Names;
 use super::report::{Evidence, Kind};
 use crate::config::Isolation;
@@ -145,6 +145,7 @@ impl Size {
         let (isolation, settled, first) = (self.isolation, self.settled, self.first);
         self.finding
             .evidence(Kind::Size, names, || match isolation {
+                _ if compared == 0 => NOTHING_COMPARED.to_owned(),
                 Isolation::Instance => {
                     let ended = first.iter().flatten();
                     let most = ended.map(|(_, extent)| extent.memory.current).max();

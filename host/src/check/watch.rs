@@ -7,7 +7,7 @@ use memchr::memmem::{self, Finder};
 use wasmtime::CallHook;
 
 use super::audit::{Memories, Place};
-use super::traffic::MARKER;
+use super::traffic::{MARKER, Marker};
 use crate::program::Guest;
 
 /// Looks for the markers of a run.
@@ -17,9 +17,12 @@ pub(super) struct Watch {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// Where markers lay during the request that is under way.
+/// Where the marker lay of the request that is under way.
 #[derive(Default)]
 struct Seen {
+    /// What is looked for: the marker of that request. Those of others may lie
+    /// anywhere in memory that was freed.
+    marker: Option<Finder<'static>>,
     all: BTreeSet<Place>,
     /// At the last crossing, in order. Most of them are still there at the next,
     /// and need not be noted again.
@@ -54,27 +57,37 @@ impl Watch {
         &self.memories
     }
 
-    /// Notes where markers lie at every crossing between `guest` and the host.
+    /// Notes where the marker lies at every crossing between `guest` and the host.
     pub(super) fn follow(&self, guest: &mut Guest) {
         let memories = Arc::clone(&self.memories);
         let seen = Arc::clone(&self.seen);
-        let finder = Finder::new(&self.run).into_owned();
         guest.store.call_hook(move |_, hook| {
             // Into the host after the guest has worked, and into the guest
             // after the host has put something there. What a host function
             // returned is seen at the next of these.
             if !matches!(hook, CallHook::ReturningFromHost) {
-                let mut now = Vec::new();
-                // SAFETY: within a hook no guest code runs.
-                unsafe { memories.find(&finder, |place| now.push(place)) };
                 let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut now = Vec::new();
+                if let Some(marker) = &seen.marker {
+                    // SAFETY: within a hook no guest code runs.
+                    unsafe { memories.find(marker, |place| now.push(place)) };
+                }
                 seen.note(now);
             }
             Ok(())
         });
     }
 
-    /// Where markers lay since the last call of this.
+    /// Looks for this marker from now on.
+    pub(super) fn look_for(&self, marker: &Marker) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = Seen {
+            marker: Some(Finder::new(marker.as_str()).into_owned()),
+            ..Seen::default()
+        };
+    }
+
+    /// Where it lay since then. It is not looked for any more.
     pub(super) fn take_seen(&self) -> BTreeSet<Place> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *seen).all

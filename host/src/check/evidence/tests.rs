@@ -24,7 +24,8 @@ impl Trial {
         let shape = Shape::new("POST", "/", Vec::new(), b"ten bytes!".to_vec());
         let plan = Plan::new().shape(shape.expect("valid")).given_only();
         let traffic = Traffic::new(&plan);
-        let judge = Judge::new(traffic.shapes(), warm_up, 100, isolation, None, &None);
+        let course = Course::Whole { warm_up };
+        let judge = Judge::new(traffic.shapes(), course, 10, isolation, None, &None);
         Self {
             traffic,
             judge,
