@@ -13,14 +13,15 @@ static HEAP: guest_support::Wiping = guest_support::Wiping;
 #[cfg(target_arch = "wasm32")]
 mod clock {
     wit_bindgen::generate!({
-        path: "../../../wit/deps",
         inline: "
-            package lavandula:clinging;
+            package tests:clinging;
             world clinging {
                 import wasi:clocks/monotonic-clock@0.2.0;
             }
         ",
+        path: "../../../wit",
         generate_all,
+        type_section_suffix: "clinging",
     });
 
     /// Takes a resource and forgets to give it back.
