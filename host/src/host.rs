@@ -276,9 +276,14 @@ impl Host {
         plan: &Plan,
         progress: impl FnMut(u32),
     ) -> Result<Report, CheckError> {
-        let Loaded { bytes, symbols, .. } = &*self.loaded;
+        let Loaded {
+            bytes,
+            symbols,
+            program,
+            ..
+        } = &*self.loaded;
         let limits = self.limits();
-        check::run(bytes, self.door(), limits, plan, symbols.as_ref(), progress).await
+        check::run(bytes, program, limits, plan, symbols.as_ref(), progress).await
     }
 
     /// The way of a request up to its answer.

@@ -37,12 +37,13 @@ use super::report::{Evidence, Kind};
 use super::traffic::{MARKER, PLACEHOLDER, Sent, Shape, Traffic};
 use super::{CheckError, Generated, Plan};
 use crate::concurrency::Concurrency;
-use crate::config::Limits;
+use crate::config::{Isolation, Limits};
 use crate::engine::{self, Restore};
 use crate::epoch;
+use crate::failure::Failure;
 use crate::guest_log::GuestOutput;
 use crate::limits::MemoryUse;
-use crate::program::{Door, LoadError, Program};
+use crate::program::{Door, Guest, LoadError, Program};
 use crate::state::State;
 
 /// The longest that one request may take here, and that all may. A handler that
@@ -57,19 +58,20 @@ const LARGE: usize = 5 << 18;
 /// before that.
 const LONG: u64 = 4_000_000;
 
-/// Tries the component that `bytes` are.
+/// Tries the component that `bytes` are, and that was compiled to be `served`.
 pub(super) async fn run(
     bytes: &[u8],
-    door: Door,
+    served: &Program,
     limits: &Limits,
     plan: &Plan,
 ) -> Result<Evidence, CheckError> {
+    let door = served.door();
     let limits = Limits {
         max_in_flight: 1,
         timeout: limits.timeout.min(PATIENCE),
         ..*limits
     };
-    let mut slots = pools(bytes, door, &limits)?;
+    let mut slots = pools(bytes, served, &limits)?;
     if slots.is_empty() {
         return Ok(evidence(true, NO_POOL.to_owned()));
     }
@@ -100,7 +102,7 @@ fn evidence(holds: bool, detail: String) -> Evidence {
 
 /// The pools of one slot, one for every way of putting a slot back, as many as
 /// there is address space for. The component is compiled once.
-fn pools(bytes: &[u8], door: Door, limits: &Limits) -> Result<Vec<Pooled>, LoadError> {
+fn pools(bytes: &[u8], served: &Program, limits: &Limits) -> Result<Vec<Pooled>, LoadError> {
     let concurrency = Concurrency::needed_by(bytes);
     let mut slots: Vec<Pooled> = Vec::new();
     for restore in Restore::all() {
@@ -112,7 +114,11 @@ fn pools(bytes: &[u8], door: Door, limits: &Limits) -> Result<Vec<Pooled>, LoadE
         epoch::start(&engine).map_err(LoadError::Clock)?;
         let program = match slots.first() {
             Some(first) => first.program.for_engine(&engine)?,
-            None => Program::new(&engine, bytes)?.with_door(door)?,
+            // The same code, unless it was compiled for an engine without a pool.
+            None => match served.for_engine(&engine) {
+                Ok(program) => program,
+                Err(_) => Program::new(&engine, bytes)?.with_door(served.door())?,
+            },
         };
         slots.push(Pooled { program, restore });
     }
@@ -161,6 +167,10 @@ async fn try_all(
     let (pristine, starts) = first_looks(slots, door, &limits, &run).await?;
     let mut trial = Trial {
         door,
+        life: match plan.isolation {
+            Isolation::Rewind(_) => Life::Rewound,
+            Isolation::Instance => Life::New,
+        },
         limits,
         random: ChaCha8Rng::seed_from_u64(plan.seed),
         looks: vec![1; traffic.shapes().len()],
@@ -256,8 +266,18 @@ async fn first_looks(
     Ok((pristine.unwrap_or_else(|| Pristine::new(&[])), starts))
 }
 
+/// What an instance has behind it when it gets the request that is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// Nothing.
+    New,
+    /// A request and a rewind, where it can be rewound.
+    Rewound,
+}
+
 struct Trial {
     door: Door,
+    life: Life,
     limits: Limits,
     traffic: Traffic,
     random: ChaCha8Rng,
@@ -323,6 +343,9 @@ impl Trial {
         };
         let state = State::new(&limits, GuestOutput::Discard);
         let mut guest = slot.instance(state).await.map_err(Fault::NoInstance)?;
+        if self.life == Life::Rewound && self.live_before(&mut guest, sent).await {
+            self.tally.rewound += 1;
+        }
         let request = sent.request.clone();
         let looks = &mut self.looks[sent.shape];
         let end = match ending {
@@ -352,6 +375,25 @@ impl Trial {
         let memory = guest.memory_use();
         slot.take_back(guest);
         Ok((end, memory))
+    }
+
+    /// Has the instance answer a request and be rewound, as in rewind isolation, if it
+    /// can be. What fails here fails again in what comes next.
+    async fn live_before(&self, guest: &mut Guest, sent: &Sent) -> bool {
+        if guest.invocation.is_none() {
+            return false;
+        }
+        let rewound = async {
+            guest.seal().await?;
+            let image = guest.image_store().await?;
+            if image.is_empty() {
+                return Ok::<_, Failure>(false);
+            }
+            guest.handle(self.door, sent.request.clone()).await?;
+            guest.rewind().await?;
+            Ok(true)
+        };
+        rewound.await.unwrap_or(false)
     }
 }
 

@@ -75,7 +75,7 @@ use crate::ahead;
 use crate::config::{Isolation, Limits, Reuse};
 use crate::epoch;
 use crate::failure::Failure;
-use crate::program::{Door, LoadError, Program};
+use crate::program::{LoadError, Program};
 use crate::symbols::Symbols;
 
 pub use self::compare::{
@@ -268,16 +268,18 @@ const LEAST_CYCLES: u32 = 4;
 /// component does not become better by more of them.
 const MOST_FAILURES: u32 = 8;
 
-/// Checks the component that `bytes` are, whose statics have these names.
+/// Checks the component that `bytes` are, that was compiled to be `served`, and whose
+/// statics have these names.
 /// `progress` is called with the number of requests that are done.
 pub(crate) async fn run(
     bytes: &[u8],
-    door: Door,
+    served: &Program,
     limits: &Limits,
     plan: &Plan,
     names: Option<&Symbols>,
     mut progress: impl FnMut(u32),
 ) -> Result<Report, CheckError> {
+    let door = served.door();
     if ahead::is_compiled(bytes) {
         return Err(CheckError::Precompiled);
     }
@@ -334,7 +336,7 @@ pub(crate) async fn run(
         timeline,
     } = judge.conclude();
     evidence.push(match plan.only.is_empty() {
-        true => freshness::run(bytes, door, limits, plan).await?,
+        true => freshness::run(bytes, served, limits, plan).await?,
         false => freshness::left_out(),
     });
     let holds = evidence.iter().all(|evidence| evidence.holds);

@@ -43,6 +43,8 @@ pub(super) struct Tally {
     pub(super) trapped: u64,
     pub(super) late: u64,
     pub(super) dropped: u64,
+    /// Of all of them, those in an instance that had answered before and was rewound.
+    pub(super) rewound: u64,
     /// Ways of putting a slot back.
     pub(super) ways: usize,
     /// Bytes of memory that an instance starts with.
@@ -89,6 +91,13 @@ impl fmt::Display for Tally {
             self.size / 1024,
             self.ways
         )?;
+        if self.rewound > 0 {
+            write!(
+                f,
+                "; {} of the requests were in an instance that had been rewound",
+                self.rewound
+            )?;
+        }
         if self.cut {
             write!(f, "; there was no time for the rest")?;
         }

@@ -32,6 +32,14 @@ fn plan() -> Plan {
     Plan::new().shape(shape.expect("valid")).given_only()
 }
 
+/// The component as `serve` has it.
+fn served(component: &[u8], door: Door) -> Program {
+    let pool = engine::pooling(&limits(), Restore::all()[0], Concurrency::needed_by(component));
+    let engine = Engine::new(&pool).expect("a pool");
+    let program = Program::new(&engine, component).expect("it loads");
+    program.with_door(door).expect("it has the door")
+}
+
 fn limits() -> Limits {
     Limits {
         max_in_flight: 1,
@@ -40,7 +48,7 @@ fn limits() -> Limits {
 }
 
 fn slots(component: &[u8]) -> Vec<Pooled> {
-    pools(component, Door::Fast, &limits()).expect("it loads")
+    pools(component, &served(component, Door::Fast), &limits()).expect("it loads")
 }
 
 /// The slot from which the kernel takes back every page.
@@ -53,7 +61,7 @@ async fn try_slots(slots: &mut [impl Slot]) -> Result<Tally, Fault> {
 }
 
 async fn evidence(component: &[u8], door: Door) -> Evidence {
-    let evidence = run(component, door, &Limits::default(), &Plan::new()).await;
+    let evidence = run(component, &served(component, door), &Limits::default(), &Plan::new()).await;
     evidence.expect("it can be tried")
 }
 
@@ -132,7 +140,7 @@ async fn without_address_space_it_says_that_there_is_no_pool() {
         ..Limits::default()
     };
     let component = testing::handler(testing::HELLO);
-    let evidence = run(&component, Door::Fast, &limits, &plan()).await;
+    let evidence = run(&component, &served(&component, Door::Fast), &limits, &plan()).await;
     assert_eq!(evidence.expect("it can be tried").detail, NO_POOL);
 }
 
