@@ -168,7 +168,7 @@ fn arguments_that_mean_nothing_are_refused_with_a_way_on() {
     let table: &[(&[&str], &str, &str)] = &[
         (&["frobnicate"], "unrecognized subcommand", help),
         (&["serve", "--frobnicate"], "--frobnicate", help),
-        (&["check", "a.wasm", "b.wasm"], "b.wasm", help),
+        (&["check", "a.wasm", "b.wasm", "c.wasm"], "c.wasm", help),
         (
             &["check", "a.wasm", "--max-memory", "lots"],
             "`lots` is no size",
@@ -333,6 +333,7 @@ fn a_check_that_is_broken_exits_with_1_and_names_the_evidence() {
         ("answers", true),
         ("size", true),
         ("resources", true),
+        ("footprint", true),
         ("addresses", true),
         ("content", false),
         ("identity", true),
@@ -448,7 +449,7 @@ fn a_request_of_ones_own_is_checked_alone() {
     assert_eq!(done.code, Some(0), "{done:?}");
     let report = document(&done);
     assert_eq!(report["requests"], 20);
-    let addresses = &report["evidence"][3]["detail"];
+    let addresses = &report["evidence"][4]["detail"];
     assert!(
         addresses
             .as_str()

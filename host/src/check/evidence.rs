@@ -201,7 +201,6 @@ impl<'a> Judge<'a> {
             self.memory_initial = seen.memory.initial;
         }
         self.memory_peak = self.memory_peak.max(seen.memory.peak);
-        self.bytes_left = seen.traces.bytes_left;
         self.heard += 1;
         self.answered = true;
         let warm = number > self.warm_until;
@@ -209,6 +208,7 @@ impl<'a> Judge<'a> {
         self.resources.hear(request, seen);
         if warm {
             self.compared += 1;
+            self.bytes_left = self.bytes_left.max(seen.traces.bytes_left);
             self.addresses.hear(request, sent.shape, seen);
             self.footprint.hear(request, &seen.traces.written);
         }

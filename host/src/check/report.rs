@@ -221,7 +221,9 @@ pub struct Figures {
     pub pages_of_a_request: u64,
     /// Pages of 4 KiB that any request wrote.
     pub pages_of_all: u64,
-    /// Bytes that are not as they were before the first request, after the last.
+    /// Bytes that were not as before a request when it was over and taken back, of the
+    /// request after the warm-up that left the most. Of an instance for each request
+    /// nothing is left.
     pub bytes_left: u64,
 }
 

@@ -34,7 +34,11 @@ fn plan() -> Plan {
 
 /// The component as `serve` has it.
 fn served(component: &[u8], door: Door) -> Program {
-    let pool = engine::pooling(&limits(), Restore::all()[0], Concurrency::needed_by(component));
+    let pool = engine::pooling(
+        &limits(),
+        Restore::all()[0],
+        Concurrency::needed_by(component),
+    );
     let engine = Engine::new(&pool).expect("a pool");
     let program = Program::new(&engine, component).expect("it loads");
     program.with_door(door).expect("it has the door")
@@ -61,7 +65,13 @@ async fn try_slots(slots: &mut [impl Slot]) -> Result<Tally, Fault> {
 }
 
 async fn evidence(component: &[u8], door: Door) -> Evidence {
-    let evidence = run(component, &served(component, door), &Limits::default(), &Plan::new()).await;
+    let evidence = run(
+        component,
+        &served(component, door),
+        &Limits::default(),
+        &Plan::new(),
+    )
+    .await;
     evidence.expect("it can be tried")
 }
 
@@ -140,7 +150,13 @@ async fn without_address_space_it_says_that_there_is_no_pool() {
         ..Limits::default()
     };
     let component = testing::handler(testing::HELLO);
-    let evidence = run(&component, &served(&component, Door::Fast), &limits, &plan()).await;
+    let evidence = run(
+        &component,
+        &served(&component, Door::Fast),
+        &limits,
+        &plan(),
+    )
+    .await;
     assert_eq!(evidence.expect("it can be tried").detail, NO_POOL);
 }
 

@@ -149,7 +149,7 @@ fn figures(f: &mut fmt::Formatter<'_>, report: &Report, look: Look) -> fmt::Resu
     block.push((
         "left",
         format!(
-            "{} not as before the first request",
+            "{} by the request that left the most when it was over",
             known(Figure::BytesLeft)
         ),
     ));

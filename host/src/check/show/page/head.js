@@ -126,6 +126,6 @@ function showFigures(figures) {
     fact("arena, in the end", tell(figures.arena_committed)),
     fact("pages of a request, at most", count(figures.pages_of_a_request)),
     fact("pages of all requests", count(figures.pages_of_all)),
-    fact("left after the last", size(figures.bytes_left)),
+    fact("left by a request at most", size(figures.bytes_left)),
   );
 }
