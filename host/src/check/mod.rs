@@ -397,3 +397,6 @@ async fn repeat_elsewhere(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
