@@ -25,19 +25,11 @@ fn host_with(features: &[&str]) -> Host {
     static BUILDING: Mutex<()> = Mutex::new(());
     let component = {
         let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = format!(
-            "{}.wasm",
-            ["greeter"]
-                .iter()
-                .chain(features)
-                .copied()
-                .collect::<Vec<_>>()
-                .join("-")
-        );
+        let name = [&["greeter"], features].concat().join("-");
         let build = Build::new(of_crate(""))
             .features(features.iter().map(ToString::to_string))
             // Where cargo wants files of tests to be.
-            .output(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
+            .output(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name + ".wasm"))
             .quiet();
         build.run().expect("the handler builds").component
     };
@@ -55,12 +47,13 @@ fn guests(number: usize) -> Request<String> {
     request.body("Ada Lovelace\n".repeat(number)).unwrap()
 }
 
-/// Requests as they were sent, and no others: one check sees what they share.
+/// The requests of a file, but for those that were for another host.
 fn traffic(file: &str) -> Recording {
     let selection = Selection::new().host("greeter.example");
     Recording::read(&of_crate("tests/traffic").join(file), &selection).expect("traffic")
 }
 
+/// A check with these, and no requests that are made up.
 fn recorded() -> Plan {
     let (http, har) = (traffic("requests.http"), traffic("session.har"));
     let plan = Plan::new().shapes(http.shapes()).shapes(har.shapes());
