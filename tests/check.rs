@@ -195,7 +195,7 @@ async fn a_resource_of_the_host_that_stays_is_seen() {
     let report = breaks_only("clinging", Kind::Resources).await;
     let detail = &report.evidence(Kind::Resources).unwrap().detail;
     assert!(
-        detail.ends_with("so 100 times in 100 requests, and 100 after the last of them"),
+        detail.ends_with("so 100 times in 100 requests, and 200 after the last of them"),
         "{detail}"
     );
 }

@@ -100,6 +100,7 @@ pub(super) struct Judge<'a> {
     failures_of_new: u32,
     /// Whether the instance has answered a request.
     answered: bool,
+    ended_early: bool,
     size: Size,
     resources: Resources,
     footprint: Footprint,
@@ -154,6 +155,7 @@ impl<'a> Judge<'a> {
             failures: 0,
             failures_of_new: 0,
             answered: false,
+            ended_early: false,
             size: Size::new(isolation, shapes.len()),
             resources: Resources::new(isolation),
             footprint: Footprint::new(warm_up, requests),
@@ -222,7 +224,7 @@ impl<'a> Judge<'a> {
             self.pointers.hear(request, &rewound.pointed, self.names);
         }
         let committed = seen.claims.map(|claims| claims.committed);
-        self.committed = committed.or(self.committed);
+        self.committed = committed.max(self.committed);
         let told = Told {
             number,
             shape: sent.shape,
@@ -301,6 +303,11 @@ impl<'a> Judge<'a> {
             .hear_again(&request, after, elsewhere, self.names);
     }
 
+    /// The run is over before its last request, since too many failed.
+    pub(super) fn end_early(&mut self) {
+        self.ended_early = true;
+    }
+
     pub(super) fn conclude(mut self) -> Conclusion {
         let Self {
             heard,
@@ -323,14 +330,20 @@ impl<'a> Judge<'a> {
             self.answers
                 .add(&format!("; {} requests failed in all", self.failures));
         }
+        if self.ended_early {
+            self.answers.add(", after which the run was ended");
+        }
         if self.failures > 1 && self.failures_of_new == 0 {
             self.answers.add(
                 ", each of them in an instance that had answered before, and new ones answered: \
                  it may be good for one request an instance (`--isolation instance`)",
             );
         }
-        let all = || format!("all {heard} requests were answered");
-        let evidence = vec![
+        let all = || match heard {
+            1 => "the request was answered".to_owned(),
+            n => format!("all {n} requests were answered"),
+        };
+        let mut evidence = vec![
             self.answers.evidence(Kind::Answers, names, all),
             self.size.conclude(names, compared),
             self.resources.conclude(names, heard),
@@ -341,6 +354,10 @@ impl<'a> Judge<'a> {
             self.pointers.conclude(names),
             self.claims.conclude(names, heard),
         ];
+        if heard == 0 {
+            let holding = evidence.iter_mut().filter(|evidence| evidence.holds);
+            holding.for_each(|evidence| NOTHING_ANSWERED.clone_into(&mut evidence.detail));
+        }
         Conclusion {
             evidence,
             figures,
@@ -381,6 +398,9 @@ impl Course {
 pub(super) fn middle(warm_up: u32, last: u32) -> u32 {
     warm_up + last.saturating_sub(warm_up).div_ceil(2)
 }
+
+/// What is said of everything else where no request was answered.
+const NOTHING_ANSWERED: &str = "not judged: no request was answered";
 
 /// What is said where no request could be compared with another.
 pub(super) const NOTHING_COMPARED: &str =

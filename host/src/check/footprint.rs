@@ -82,7 +82,6 @@ impl Footprint {
     }
 
     pub(super) fn conclude(mut self, names: &dyn Names, compared: u32) -> Evidence {
-        let kib = |pages: usize| pages * PAGE / 1024;
         let Self {
             all, late, largest, ..
         } = self;
@@ -96,14 +95,14 @@ impl Footprint {
                 return NOTHING_COMPARED.to_owned();
             }
             let late = match late.len() {
-                0 => "none of them for the first time in the second half".to_owned(),
-                n => format!("{n} of them for the first time in the second half"),
+                0 => "none".to_owned(),
+                n => n.to_string(),
             };
             format!(
-                "{compared} requests wrote {} KiB of memory, {late}; the one with the most wrote \
-                 {} KiB",
-                kib(all.len()),
-                kib(largest)
+                "{compared} requests wrote {} pages of {} KiB, {late} of them for the first time \
+                 in the second half; the one with the most wrote {largest}",
+                all.len(),
+                PAGE / 1024
             )
         })
     }
@@ -131,8 +130,8 @@ mod tests {
         assert!(evidence.holds, "{evidence:?}");
         assert_eq!(
             evidence.detail,
-            "20 requests wrote 36 KiB of memory, none of them for the first time in the second \
-             half; the one with the most wrote 36 KiB"
+            "20 requests wrote 9 pages of 4 KiB, none of them for the first time in the second \
+             half; the one with the most wrote 9"
         );
     }
 

@@ -317,6 +317,7 @@ pub(crate) async fn run(
             failures += 1;
             // Each that ends by its deadline takes all of it.
             if failures == MOST_FAILURES || failed.ended == Ended::Deadline {
+                judge.end_early();
                 break;
             }
             trial.give_up();

@@ -360,7 +360,7 @@ mod tests {
         memory[PAGE] = 1;
         let before = Before::new(&[&memory]);
         let mut recorder = Recorder::new(&None, None, 10);
-        let blocks = [4 * PAGE..8 * PAGE];
+        let block = 4 * PAGE..8 * PAGE;
         let place = Place {
             memory: 0,
             offset: 15 * PAGE + 9,
@@ -370,7 +370,7 @@ mod tests {
             unique: None,
         }];
         let all = Told {
-            blocks: &blocks,
+            blocks: std::slice::from_ref(&block),
             remnants: &remnants,
             ..told(1)
         };

@@ -67,7 +67,7 @@ impl Size {
             self.settled = Some(now);
             return;
         }
-        let blame = || Blame::between([first, request.number]).by(None, request.number);
+        let blame = || Blame::between([first, request.number]);
         self.growths = now.memory.grows.saturating_sub(settled.memory.grows);
         self.grown = now.memory.current.saturating_sub(settled.memory.current);
         if self.growths > 0 {

@@ -89,7 +89,10 @@ async fn a_component_that_is_good_for_one_request_is_told_from_one_that_fails() 
     let always = testing::handler("unreachable");
     let report = check(&always, Limits::default()).await.expect("a report");
     let answers = &report.evidence(Kind::Answers).expect("it is there").detail;
-    assert!(answers.ends_with("; 8 requests failed in all"), "{answers}");
+    assert!(
+        answers.ends_with("; 8 requests failed in all, after which the run was ended"),
+        "{answers}"
+    );
     assert_eq!(report.requests, 0);
 }
 

@@ -23,8 +23,9 @@ use super::{Result, print};
 /// in it.
 ///
 /// Many requests, each with a random marker, go to an instance in an engine whose
-/// memory belongs to the host. The verdict rests on what the host sees there. Exit
-/// code 0: it holds. 1: it does not. 2: there was nothing to judge.
+/// memory belongs to the host. The verdict rests on what the host sees there, in ten
+/// kinds of evidence: answers, size, resources, footprint, addresses, content,
+/// identity, pointers, claims and freshness (docs/check.md tells of each). Exit code 0: it holds. 1: it does not. 2: there was nothing to judge.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A handler crate may name typical requests for the check, and for `serve`, in its Cargo.toml:
@@ -75,11 +76,11 @@ pub struct Arguments {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     only: Vec<u32>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "What is sent")]
     given: requests::Arguments,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "How it is told")]
     output: output::Arguments,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "What a request may use")]
     guest: GuestArguments,
 }
 

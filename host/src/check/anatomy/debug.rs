@@ -570,7 +570,7 @@ impl<'r, 'a> Unit<'r, 'a> {
         };
         let text = section.get(at..)?;
         let text = text.get(..MAX_STRING).unwrap_or(text);
-        Some(text.get(..memchr(0, text).unwrap_or(text.len()))?)
+        text.get(..memchr(0, text).unwrap_or(text.len()))
     }
 
     /// The address with this number in the unit's list.

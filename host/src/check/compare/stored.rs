@@ -44,6 +44,14 @@ pub enum StoredError {
 }
 
 impl Report {
+    /// The report as JSON, on one line: what `lavandula check --json` prints.
+    ///
+    /// # Errors
+    /// None that can be named: what a report consists of can be written.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
     /// The report that was written as this JSON.
     ///
     /// # Errors

@@ -111,6 +111,11 @@ pub enum TrafficProblem {
         "`{0}` is no header: write it as `Name: value`, and leave an empty line before the body"
     )]
     Header(String),
+    /// A text in the place of a request line.
+    #[error(
+        "`{0}` is no request line: write it as `METHOD URL`, `POST /path`, and texts behind a `#`"
+    )]
+    RequestLine(String),
     /// A command in the place of a request line.
     #[error("a curl command is no request line: write it as `METHOD URL`, `POST /path`")]
     Curl,

@@ -21,6 +21,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::told::Told;
+
 use super::base64;
 use super::entry::{Contents, Entry};
 use super::error::{Spot, TrafficError, TrafficProblem};
@@ -158,6 +160,15 @@ impl Reader<'_> {
         let (method, url) = request_line(&target);
         if method.eq_ignore_ascii_case("curl") {
             return Err(TrafficError::new(Spot::Line(number), TrafficProblem::Curl));
+        }
+        // In a query a space is what editors encode; elsewhere it is a sentence.
+        if url
+            .split('?')
+            .next()
+            .is_some_and(|url| url.contains([' ', '\t']))
+        {
+            let problem = TrafficProblem::RequestLine(Told(&target).to_string());
+            return Err(TrafficError::new(Spot::Line(number), problem));
         }
         if OTHER_PROTOCOLS.contains(&method) {
             self.contents.note(Spot::Line(number), NOT_PLAIN);
