@@ -82,7 +82,7 @@ fn the_requests_of_a_har_are_checked_by_both_doors() {
         assert_eq!(done.code, Some(0), "{done:?}");
         let report = report(&done);
         assert_eq!(report["verdict"], "holds");
-        let addresses = report["evidence"][3]["detail"].as_str().unwrap_or("");
+        let addresses = report["evidence"][4]["detail"].as_str().unwrap_or("");
         // Ten entries, two of which are equal, and three that are not sent over HTTP.
         assert!(addresses.contains("of 6 shapes"), "{addresses}");
         for told in [
@@ -104,7 +104,7 @@ fn the_requests_of_an_http_file_are_checked() {
         &["--json", "-n", "40", "--traffic", text(&requests)],
     );
     assert_eq!(done.code, Some(0), "{done:?}");
-    let addresses = &report(&done)["evidence"][3]["detail"];
+    let addresses = &report(&done)["evidence"][4]["detail"];
     let addresses = addresses.as_str().unwrap_or("");
     assert!(addresses.contains("of 5 shapes"), "{addresses}");
     assert!(

@@ -51,7 +51,7 @@ enum Command {
     Build(build::Arguments),
     Serve(Box<serve::Arguments>),
     Compile(compile::Arguments),
-    Check(check::Arguments),
+    Check(Box<check::Arguments>),
     Inspect(inspect::Arguments),
 }
 
@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
         Command::Build(arguments) => build::run(arguments),
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Compile(arguments) => compile::run(arguments),
-        Command::Check(arguments) => check::run(arguments),
+        Command::Check(arguments) => check::run(*arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
     };
     done.unwrap_or_else(|error| {
