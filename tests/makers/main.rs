@@ -54,10 +54,9 @@ makers! {
         package: "crate `wasip3` 0.10.0",
         builder: Builder::Cargo,
         door: Door::Service,
-        rewind: Finds::always(&[Kind::Addresses, Kind::Content]),
+        rewind: Finds::always(&[Kind::Content]),
         instance: Finds::NOTHING,
-        why: "freed memory is not overwritten, and what is seen of it in a later request \
-              counts as that request's place",
+        why: "freed memory is not overwritten",
     };
     #[ignore = "a minute to compile: cargo test --test makers -- --ignored wstd"]
     wstd: Maker {
@@ -65,10 +64,9 @@ makers! {
         package: "crate `wstd` 0.6.8",
         builder: Builder::Cargo,
         door: Door::WasiHttp,
-        rewind: Finds::always(&[Kind::Content]).or(&[Kind::Addresses]),
-        instance: Finds::NOTHING.or(&[Kind::Addresses]),
-        why: "freed memory is not overwritten; with some seeds one or two requests of 200 lie \
-              elsewhere, also in an instance of their own",
+        rewind: Finds::always(&[Kind::Content]),
+        instance: Finds::NOTHING,
+        why: "freed memory is not overwritten",
     };
     #[ignore = "a minute to compile: cargo test --test makers -- --ignored waki"]
     waki: Maker {
@@ -76,10 +74,10 @@ makers! {
         package: "crate `waki` 0.5.1",
         builder: Builder::Cargo,
         door: Door::WasiHttp,
-        rewind: Finds::always(&[Kind::Content]).or(&[Kind::Addresses]),
-        instance: Finds::NOTHING.or(&[Kind::Addresses]),
+        rewind: Finds::always(&[Kind::Content]),
+        instance: Finds::NOTHING,
         why: "freed memory is not overwritten; the query is a `HashMap`, whose order is \
-              another in each request, and so is the order in which it frees",
+              another in each request, and so are the places",
     };
     #[ignore = "a minute to compile: cargo test --test makers -- --ignored spin"]
     spin_for_wasi_0_2: Maker {
@@ -87,9 +85,9 @@ makers! {
         package: "crate `spin-sdk` 5.2.0",
         builder: Builder::Cargo,
         door: Door::WasiHttp,
-        rewind: Finds::always(&[Kind::Content]).or(&[Kind::Addresses]),
-        instance: Finds::NOTHING.or(&[Kind::Addresses]),
-        why: "as with `waki`: headers are a `HashMap`",
+        rewind: Finds::always(&[Kind::Content]),
+        instance: Finds::NOTHING,
+        why: "as with `waki`, for the headers",
     };
     #[ignore = "a minute to compile: cargo test --test makers -- --ignored spin"]
     spin_for_wasi_0_3: Maker {

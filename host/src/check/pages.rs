@@ -65,7 +65,7 @@ impl Before {
     /// Memory as it is now.
     pub(super) fn new(memories: &[&[u8]]) -> Self {
         let mut before = Self::default();
-        before.take(memories, |_| {});
+        before.take(memories, |_| false, |_| {});
         before
     }
 
@@ -85,14 +85,20 @@ impl Before {
         written
     }
 
-    /// What is left, with which the next request begins.
-    pub(super) fn left(&mut self, written: Vec<Page>, memories: &[&[u8]]) -> Traces {
+    /// What is left, with which the next request begins, but for what the guest keeps
+    /// for itself.
+    pub(super) fn left(
+        &mut self,
+        written: Vec<Page>,
+        memories: &[&[u8]],
+        kept: impl Fn(Place) -> bool,
+    ) -> Traces {
         let mut traces = Traces {
             written,
             lengths: memories.iter().map(|bytes| bytes.len()).collect(),
             ..Traces::default()
         };
-        self.take(memories, |difference| {
+        self.take(memories, kept, |difference| {
             let Difference { page, first, bytes } = difference;
             traces.first_left.get_or_insert(first);
             traces.bytes_left += bytes;
@@ -111,8 +117,13 @@ impl Before {
     }
 
     /// Takes memory as it is now for what it was, and tells of every page that
-    /// differs.
-    fn take(&mut self, memories: &[&[u8]], mut differs: impl FnMut(Difference)) {
+    /// differs in a byte that is not `kept`.
+    fn take(
+        &mut self,
+        memories: &[&[u8]],
+        kept: impl Fn(Place) -> bool,
+        mut differs: impl FnMut(Difference),
+    ) {
         self.filled.resize(memories.len(), Vec::new());
         for (memory, now) in memories.iter().enumerate() {
             let mut changed = Vec::new();
@@ -121,17 +132,21 @@ impl Before {
                 now,
                 0..now.len(),
                 |at, then, now| {
-                    let differ = |(_, (then, now)): &(usize, (&u8, &u8))| then != now;
-                    let mut bytes = then.iter().zip(now).enumerate().filter(differ);
+                    let number = at / PAGE;
+                    changed.push(number);
+                    let place = |i| Place {
+                        memory,
+                        offset: at + i,
+                    };
+                    let bytes = then.iter().zip(now).enumerate();
+                    let mut bytes =
+                        bytes.filter(|(i, (then, now))| then != now && !kept(place(*i)));
                     if let Some((first, _)) = bytes.next() {
-                        let offset = at + first;
-                        let number = at / PAGE;
                         differs(Difference {
                             page: Page { memory, number },
-                            first: Place { memory, offset },
+                            first: place(first),
                             bytes: 1 + bytes.count() as u64,
                         });
-                        changed.push(number);
                     }
                 },
             );
@@ -177,7 +192,7 @@ mod tests {
         let mut after = during.clone();
         after[5] = 0;
         after[2 * PAGE + 7] = 3;
-        let traces = before.left(written, &[&after, &other]);
+        let traces = before.left(written, &[&after, &other], |_| false);
         assert_eq!(traces.left, [page(0, 2)]);
         assert_eq!(traces.bytes_left, 2);
         assert_eq!(
@@ -204,11 +219,8 @@ mod tests {
         // In the page that the memory ended in, and in the next one.
         grown[200] = 4;
         assert_eq!(before.written(&[&grown]), [page(0, 0), page(0, 1)]);
-        let traces = before.left(Vec::new(), &[&grown]);
-        assert_eq!(
-            (traces.left, traces.bytes_left),
-            (vec![page(0, 0), page(0, 1)], 2)
-        );
+        let traces = before.left(Vec::new(), &[&grown], |place| place.offset == 200);
+        assert_eq!((traces.left, traces.bytes_left), (vec![page(0, 1)], 1));
         // A memory that came later.
         let late = before.written(&[&grown, &[0, 1]]);
         assert_eq!(late, [page(1, 0)]);

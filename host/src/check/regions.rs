@@ -57,6 +57,13 @@ impl Regions {
         self.0.last().map_or(0, |span| span.end)
     }
 
+    /// Whether it lies in any of them.
+    pub(super) fn contains(&self, address: usize) -> bool {
+        let behind = self.0.partition_point(|span| span.start <= address);
+        let before = self.0[..behind].last();
+        before.is_some_and(|span| span.contains(&address))
+    }
+
     /// What lies in either of them.
     pub(super) fn or(&self, other: &Self) -> Self {
         self.iter().chain(other.iter()).collect()

@@ -1,7 +1,7 @@
 //! An instance as it was when its `seal` returned: what a rewind is measured by.
 #![forbid(unsafe_code)]
 
-use super::audit::Snapshot;
+use super::audit::{Place, Snapshot};
 use super::bytes::{differences, first_nonzero};
 use super::regions::{Regions, Span};
 
@@ -40,6 +40,11 @@ impl Sealed {
     /// Bytes of the memory that the guest's addresses are of.
     pub(super) fn home_len(&self) -> usize {
         self.copy.memory(self.home).len()
+    }
+
+    /// Whether the guest keeps this byte for itself.
+    pub(super) fn keeps(&self, place: Place) -> bool {
+        place.memory == self.home && self.store.contains(place.offset)
     }
 
     pub(super) fn has_image(&self) -> bool {

@@ -116,3 +116,43 @@ async fn the_figures_are_what_was_seen() {
         "{size}"
     );
 }
+
+/// Requests a second with and without the audit, for the component that
+/// `LAVANDULA_COMPONENT` names.
+#[tokio::test]
+#[ignore = "it measures"]
+async fn what_the_audit_costs() {
+    let Some(component) = std::env::var_os("LAVANDULA_COMPONENT") else {
+        panic!("LAVANDULA_COMPONENT has to name a component");
+    };
+    let requests = 2_000;
+    for isolation in [Isolation::Rewind(Reuse::default()), Isolation::Instance] {
+        let host = Host::builder().isolation(isolation).load(&component);
+        let host = host.expect("it loads");
+        let plan = Plan::new().requests(requests).isolation(isolation);
+        let mut traffic = Traffic::new(&plan);
+        let began = std::time::Instant::now();
+        for _ in 0..requests {
+            let sent = traffic.next().expect("a request");
+            assert!(host.request(sent.request).await.failure.is_none());
+        }
+        let without = began.elapsed();
+        // What is done once: two engines, and freshness.
+        let once = plan.clone().requests(32);
+        let began = std::time::Instant::now();
+        host.check(&once).await.expect("a report");
+        let once = began.elapsed();
+        let began = std::time::Instant::now();
+        host.check(&plan).await.expect("a report").assert_holds();
+        let with = began.elapsed().saturating_sub(once);
+        let rate = |time: Duration| f64::from(requests) / time.as_secs_f64();
+        println!(
+            "isolation {}: {:.0} requests a second, audited {:.0}: {:.1} times as long; and {:.2} s once",
+            report::name_of(isolation),
+            rate(without),
+            rate(with),
+            with.as_secs_f64() / without.as_secs_f64(),
+            once.as_secs_f64()
+        );
+    }
+}

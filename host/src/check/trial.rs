@@ -252,6 +252,7 @@ impl Trial {
         };
         let Instance {
             guest,
+            sealed,
             resources,
             before,
             ..
@@ -266,7 +267,8 @@ impl Trial {
             // Nothing of it is taken back: it goes as a whole.
             Isolation::Instance => traces,
             Isolation::Rewind(_) => {
-                let look = |memories: &[&[u8]]| before.left(traces.written, memories);
+                let kept = |place: Place| sealed.as_ref().is_some_and(|sealed| sealed.keeps(place));
+                let look = |memories: &[&[u8]]| before.left(traces.written, memories, kept);
                 // SAFETY: as above.
                 unsafe { watch.memories().look(look) }
             }
