@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use lavandula_host::check::{Kind, Plan, Report, Shape};
 use lavandula_host::{Door, Host, Isolation};
 
-use crate::workspace::{Heap, Replacement, Workspace};
+use crate::workspace::{Heap, Made, Replacement};
 
 /// A mistake, and what catches it.
 pub struct Mutant {
@@ -26,7 +27,7 @@ pub struct Caught {
 }
 
 /// A way of checking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Setup {
     pub heap: Heap,
     pub door: Door,
@@ -65,12 +66,34 @@ pub const DROPPED: Setup = Setup {
     ..IMAGE
 };
 
-/// Requests of a check: seven of each shape, the first three to warm up.
+impl Setup {
+    /// Whether all of memory is compared after each request.
+    pub fn has_identity(self) -> bool {
+        self.heap == Heap::Invocation && self.isolation == Kept::Rewound
+    }
+
+    /// In the docs. The first of all goes without saying.
+    pub fn words(self) -> &'static str {
+        match (self.heap, self.door, self.isolation) {
+            (_, _, Kept::Dropped) => "an instance for each",
+            (Heap::Invocation, Door::Fast, _) => "",
+            (Heap::Invocation, ..) => "by `wasi-http`",
+            (Heap::Other, Door::Fast, _) => "no image",
+            (Heap::Other, ..) => "no image, by `wasi-http`",
+        }
+    }
+}
+
+/// For a request, which takes milliseconds: some mutants never come to an end.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Requests of a check: six of each shape, the first three to warm up.
 const REQUESTS: u32 = 42;
 
 /// What the guest is asked for, one of each with bodies from little to more than a
 /// block.
-const PATHS: [(&str, usize); 6] = [
+const PATHS: [(&str, usize); 7] = [
+    ("/echo", 2_000),
     ("/blocks", 10),
     ("/large", 100),
     ("/zeroed", 4_000),
@@ -86,7 +109,9 @@ fn plan(setup: Setup) -> Plan {
         Shape::new("POST", &path, Vec::new(), body).expect("a valid shape")
     };
     let plan = Plan::new().requests(REQUESTS).given_only();
-    let plan = PATHS.into_iter().fold(plan, |plan, it| plan.shape(shape(it)));
+    let plan = PATHS
+        .into_iter()
+        .fold(plan, |plan, it| plan.shape(shape(it)));
     plan.isolation(match setup.isolation {
         Kept::Rewound => Isolation::Rewind(Default::default()),
         Kept::Dropped => Isolation::Instance,
@@ -95,41 +120,46 @@ fn plan(setup: Setup) -> Plan {
 
 /// Checks a component.
 pub async fn check(component: &Path, setup: Setup) -> Report {
-    let loaded = Host::builder().door(setup.door).load(component);
-    let host = loaded.unwrap_or_else(|error| panic!("it does not load: {error}"));
+    let builder = Host::builder().door(setup.door).timeout(TIMEOUT);
+    let host = builder
+        .load(component)
+        .unwrap_or_else(|error| panic!("it does not load: {error}"));
     let report = host.check(&plan(setup)).await;
     report.unwrap_or_else(|error| panic!("it cannot be checked: {error}"))
 }
 
-/// Makes the mutant and checks it. What is not as it says, if anything is.
-pub async fn judge(workspace: &Workspace, mutant: &Mutant) -> Result<(), String> {
+/// Checks a mutant. What is not as it says, if anything is.
+pub async fn judge(made: &Made) -> Result<(), String> {
+    let Mutant {
+        name, what, caught, ..
+    } = *made.mutant;
+    let mutant = format!("{name} ({what})");
+    let components = made.components.as_ref();
+    let components = components.map_err(|error| format!("{mutant}: {error}"))?;
     let mut wrong = String::new();
-    let mut made = None;
-    for &Caught { setup, by } in mutant.caught {
-        let component = match made.take() {
-            Some((heap, component)) if heap == setup.heap => component,
-            _ => workspace
-                .make(Some(mutant.replacement), setup.heap)
-                .map_err(|error| format!("{}: {error}", mutant.name))?,
-        };
-        let report = check(&component, setup).await;
-        made = Some((setup.heap, component));
-        if !report.broken().eq(by.iter().copied()) {
-            let broken: Vec<_> = report.broken().collect();
-            let _ = write!(
-                wrong,
-                "{} ({}), {setup:?}: {by:?} should break, and {broken:?} does: {}\n{report}",
-                mutant.name,
-                mutant.what,
-                match broken.is_empty() {
-                    true => "the mutant survives",
-                    false => "write in tests/mutations/mutants what catches it now",
-                }
-            );
+    for (&Caught { setup, by }, component) in caught.iter().zip(components) {
+        let report = check(component, setup).await;
+        if report.broken().eq(by.iter().copied()) {
+            continue;
         }
+        let broken: Vec<_> = report.broken().collect();
+        let came = match broken.is_empty() {
+            true => "nothing does: the mutant survives".to_owned(),
+            false => format!("{} does: write what catches it now", listed(&broken)),
+        };
+        let _ = writeln!(
+            wrong,
+            "{mutant}, {setup:?}: {} should break, and {came}\n{report}",
+            listed(by)
+        );
     }
     match wrong.is_empty() {
         true => Ok(()),
         false => Err(wrong),
     }
+}
+
+fn listed(kinds: &[Kind]) -> String {
+    let names: Vec<_> = kinds.iter().map(Kind::to_string).collect();
+    format!("[{}]", names.join(", "))
 }

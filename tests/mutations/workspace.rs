@@ -1,13 +1,16 @@
 //! A small workspace with a copy of the library and of one guest, in which mistakes are
 //! made and taken back.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use lavandula_host::build::{Build, BuildError};
+use tokio::sync::mpsc::{self, Receiver};
 
+use crate::judge::{Caught, Mutant};
 use crate::support::root;
 
 /// The guest that is built on the library.
@@ -55,8 +58,14 @@ pub struct Replacement {
 #[derive(Debug)]
 pub enum MakeError {
     /// The text occurs so often.
-    Occurs { of: Replacement, times: usize },
-    File { path: PathBuf, error: io::Error },
+    Occurs {
+        of: Replacement,
+        times: usize,
+    },
+    File {
+        path: PathBuf,
+        error: io::Error,
+    },
     Build(BuildError),
 }
 
@@ -95,9 +104,14 @@ impl Workspace {
 
     /// The component with this mistake in it, or as it should be. Afterwards the copy
     /// is as before.
-    pub fn make(&self, mistake: Option<Replacement>, heap: Heap) -> Result<PathBuf, MakeError> {
+    pub fn make(
+        &self,
+        name: &str,
+        mistake: Option<Replacement>,
+        heap: Heap,
+    ) -> Result<PathBuf, MakeError> {
         let Some(mistake) = mistake else {
-            return self.build(heap);
+            return self.build(name, heap);
         };
         let file = self.folder.join(mistake.file);
         let right = read(&file)?;
@@ -106,23 +120,59 @@ impl Workspace {
             return Err(MakeError::Occurs { of: mistake, times });
         }
         write(&file, &right.replacen(mistake.old, mistake.new, 1))?;
-        let built = self.build(heap);
+        let built = self.build(name, heap);
         write(&file, &right)?;
         built
     }
 
-    fn build(&self, heap: Heap) -> Result<PathBuf, MakeError> {
-        let (name, features): (_, &[&str]) = match heap {
-            Heap::Invocation => ("with-image", &[]),
-            Heap::Other => ("without-image", &["without-image"]),
+    /// A component for each way in which the mutant is checked.
+    fn make_all(&self, mutant: &Mutant) -> Result<Vec<PathBuf>, MakeError> {
+        let mut made: HashMap<Heap, PathBuf> = HashMap::new();
+        for caught in mutant.caught {
+            let heap = caught.setup.heap;
+            if !made.contains_key(&heap) {
+                let component = self.make(mutant.name, Some(mutant.replacement), heap)?;
+                made.insert(heap, component);
+            }
+        }
+        let of = |caught: &Caught| made.get(&caught.setup.heap).cloned();
+        Ok(mutant.caught.iter().filter_map(of).collect())
+    }
+
+    fn build(&self, name: &str, heap: Heap) -> Result<PathBuf, MakeError> {
+        let (kind, feature) = match heap {
+            Heap::Invocation => ("image", None),
+            Heap::Other => ("no-image", Some("without-image")),
         };
+        let components = self.folder.join("components");
         let built = Build::new(self.folder.join(GUEST))
-            .features(features.iter().map(|&feature| feature.to_owned()))
-            .output(self.folder.join(format!("{name}.wasm")))
+            .features(feature.map(str::to_owned))
+            .output(components.join(format!("{name}-{kind}.wasm")))
             .quiet()
             .run();
         Ok(built.map_err(MakeError::Build)?.component)
     }
+}
+
+/// A mutant, built as often as it is checked in another way.
+pub struct Made {
+    pub mutant: &'static Mutant,
+    pub components: Result<Vec<PathBuf>, MakeError>,
+}
+
+/// Makes mutants in another thread: while one is checked, the next is built.
+pub fn makes(workspace: Workspace, mutants: Vec<&'static Mutant>) -> Receiver<Made> {
+    let (sender, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for mutant in mutants {
+            let components = workspace.make_all(mutant);
+            // A test that failed wants no more.
+            if sender.blocking_send(Made { mutant, components }).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// The manifest of the library without the rest of its workspace, and without what its

@@ -44,7 +44,7 @@ pub fn large(arena: &Arena, marker: &str) -> Result<(), AllocError> {
     let mut buffer = arena.buffer();
     while buffer.bytes().len() < 200_000 {
         buffer.push(marker.as_bytes())?;
-        buffer.push(b", ")?;
+        buffer.push(&[b'~'; 1_000])?;
     }
     buffer.finish();
     Ok(())
@@ -64,9 +64,20 @@ pub fn zeroed(arena: &Arena, marker: &str) -> Result<(), AllocError> {
     Ok(())
 }
 
-/// Writes the marker all over it.
+/// Leaves no byte of it zero, and the marker at both ends and here and there between
+/// them: everywhere would be much to look for.
 pub fn fill(bytes: &mut [u8], marker: &str) {
-    for (place, byte) in bytes.iter_mut().zip(marker.bytes().cycle()) {
+    const APART: usize = 1024;
+    bytes.fill(b'~');
+    for part in bytes.chunks_mut(APART) {
+        write(part, marker);
+    }
+    let end = bytes.len().saturating_sub(marker.len());
+    write(&mut bytes[end..], marker);
+}
+
+fn write(bytes: &mut [u8], marker: &str) {
+    for (place, byte) in bytes.iter_mut().zip(marker.bytes()) {
         *place = byte;
     }
 }

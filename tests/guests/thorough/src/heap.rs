@@ -15,8 +15,9 @@ pub fn resized(marker: &str) {
     let mut first = vec![0; 100_000];
     fill(&mut first, marker);
     let mut second = Vec::new();
-    for _ in 0..4_000 {
+    while second.len() < 120_000 {
         second.extend_from_slice(marker.as_bytes());
+        second.extend_from_slice(&[b'~'; 1_000]);
     }
     black_box(&second);
     drop(first);
