@@ -9,7 +9,7 @@ use memchr::memmem;
 use super::evidence::{Blame, Finding, Request, Seen};
 use super::names::Names;
 use super::report::{Evidence, Kind};
-use super::traffic::Sent;
+use super::traffic::{PIECE, Sent};
 use super::watch::Remnant;
 use crate::config::Isolation;
 
@@ -97,8 +97,15 @@ impl Content {
         }
         let own = sent.marker.as_str().as_bytes();
         let run = &own[..sent.marker.run_len()];
-        let foreign = memmem::find_iter(&seen.response, run)
-            .find(|&at| !seen.response[at..].starts_with(own));
+        // A handler may cut a text off, so as much of its own as makes it its own is
+        // enough.
+        let of_another = |&at: &usize| {
+            let shown = seen.response[at..].iter().zip(own);
+            let alike = shown.take_while(|(shown, own)| shown == own).count();
+            let cut_off = at + alike == seen.response.len();
+            alike < own.len() && alike < run.len() + PIECE && !cut_off
+        };
+        let foreign = memmem::find_iter(&seen.response, run).find(of_another);
         if let Some(at) = foreign {
             self.shown += 1;
             let unique = seen.response.get(at + run.len()..at + own.len());

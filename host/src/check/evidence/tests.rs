@@ -250,3 +250,16 @@ fn the_blocks_that_a_guest_names_are_those_of_its_figures() {
     // The memory has three pages.
     naming(&[other(0x28000, 0x38000)]).breaks(Kind::Claims, "behind the end of memory");
 }
+
+#[test]
+fn an_answer_that_cuts_its_own_marker_off_is_no_fault() {
+    for (end, holds) in [(32, true), (20, true), (16, true), (12, false)] {
+        let mut trial = Trial::new(rewind(), 0);
+        trial.sees(|_| ());
+        let mut next = trial.traffic.clone();
+        let own = next.next().expect("a request");
+        let text = &own.marker.as_str()[..end];
+        trial.sees(|seen| seen.response = format!("{text}...").into_bytes());
+        assert_eq!(trial.broken().is_empty(), holds, "{end} characters");
+    }
+}

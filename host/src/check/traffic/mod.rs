@@ -35,7 +35,7 @@ const UNIQUE: usize = 24;
 /// Length of a marker.
 pub(super) const MARKER: usize = RUN + UNIQUE;
 /// Length of the pieces in which a remnant of a marker is looked for.
-const PIECE: usize = 8;
+pub(super) const PIECE: usize = 8;
 
 /// A text that occurs nowhere but in one request.
 ///
@@ -76,6 +76,7 @@ pub(super) struct Sent {
 
 /// The requests of a run, in order. The same seed and shapes give the same
 /// requests, byte for byte.
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Traffic {
     random: ChaCha8Rng,
     shapes: Vec<Shape>,
