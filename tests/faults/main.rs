@@ -23,10 +23,6 @@ mod servers;
 mod shutdown;
 mod streaming;
 
-use std::fs;
-
-use support::root;
-
 const INTRODUCTION: &str = include_str!("introduction.md");
 
 #[test]
@@ -44,15 +40,5 @@ fn the_table_in_the_docs_is_the_one_that_is_tested() {
             shutdown::SECTION,
         ],
     );
-    let file = root().join("docs/faults.md");
-    if std::env::var_os("LAVANDULA_BLESS").is_some() {
-        fs::write(&file, rendered).expect("docs can be written");
-        return;
-    }
-    let written = fs::read_to_string(&file).expect("docs/faults.md is in the tree");
-    assert!(
-        written == rendered,
-        "docs/faults.md is not what is tested; \
-         run `LAVANDULA_BLESS=1 cargo test --test faults docs` and look at what it changes"
-    );
+    support::docs::is_what_is_tested("faults", &rendered);
 }

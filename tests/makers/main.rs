@@ -10,13 +10,10 @@ mod support;
 mod build;
 mod table;
 
-use std::fs;
-
 use lavandula_host::check::{Kind, Plan};
 use lavandula_host::{Door, Host, Isolation};
 
 use build::Builder;
-use support::root;
 use table::{Finds, Maker};
 
 const INTRODUCTION: &str = include_str!("introduction.md");
@@ -45,7 +42,7 @@ makers! {
         package: "crate `wasi` 0.14.7",
         builder: Builder::Cargo,
         door: Door::WasiHttp,
-        rewind: Finds::always(&[Kind::Content]),
+        rewind: Finds(&[Kind::Content]),
         instance: Finds::NOTHING,
         why: "freed memory is not overwritten",
     };
@@ -54,7 +51,7 @@ makers! {
         package: "crate `wasip3` 0.10.0",
         builder: Builder::Cargo,
         door: Door::Service,
-        rewind: Finds::always(&[Kind::Content]),
+        rewind: Finds(&[Kind::Content]),
         instance: Finds::NOTHING,
         why: "freed memory is not overwritten",
     };
@@ -64,7 +61,7 @@ makers! {
         package: "crate `wstd` 0.6.8",
         builder: Builder::Cargo,
         door: Door::WasiHttp,
-        rewind: Finds::always(&[Kind::Content]),
+        rewind: Finds(&[Kind::Content]),
         instance: Finds::NOTHING,
         why: "freed memory is not overwritten",
     };
@@ -74,7 +71,7 @@ makers! {
         package: "crate `waki` 0.5.1",
         builder: Builder::Cargo,
         door: Door::WasiHttp,
-        rewind: Finds::always(&[Kind::Content]),
+        rewind: Finds(&[Kind::Content]),
         instance: Finds::NOTHING,
         why: "freed memory is not overwritten; the query is a `HashMap`, whose order is \
               another in each request, and so are the places",
@@ -85,7 +82,7 @@ makers! {
         package: "crate `spin-sdk` 5.2.0",
         builder: Builder::Cargo,
         door: Door::WasiHttp,
-        rewind: Finds::always(&[Kind::Content]),
+        rewind: Finds(&[Kind::Content]),
         instance: Finds::NOTHING,
         why: "as with `waki`, for the headers",
     };
@@ -95,7 +92,7 @@ makers! {
         package: "crate `spin-sdk` 7.0.0",
         builder: Builder::Cargo,
         door: Door::Service,
-        rewind: Finds::always(&[Kind::Content]),
+        rewind: Finds(&[Kind::Content]),
         instance: Finds::NOTHING,
         why: "freed memory is not overwritten",
     };
@@ -105,7 +102,7 @@ makers! {
         package: "npm `@bytecodealliance/componentize-js` 0.23.0",
         builder: Builder::Node,
         door: Door::WasiHttp,
-        rewind: Finds::always(&[Kind::Answers, Kind::Resources, Kind::Content]),
+        rewind: Finds(&[Kind::Answers, Kind::Resources, Kind::Content]),
         instance: Finds::NOTHING,
         why: "an instance answers one request and no second, and six resources of the host \
               stay with it",
@@ -116,7 +113,7 @@ makers! {
         package: "PyPI `componentize-py` 0.25.1",
         builder: Builder::Python,
         door: Door::WasiHttp,
-        rewind: Finds::always(&[
+        rewind: Finds(&[
             Kind::Size,
             Kind::Resources,
             Kind::Footprint,
@@ -142,14 +139,14 @@ async fn judge(maker: &Maker) {
         let report = host.check(&plan).await.expect("it can be checked");
         assert_eq!(report.door, maker.door);
         // It ends with the first request that is not answered.
-        let ends = finds.always.contains(&Kind::Answers);
+        let ends = finds.0.contains(&Kind::Answers);
         assert_eq!(report.requests == 200, !ends, "{report}");
         if let Some(kind) = finds.disagrees_with(&report) {
             panic!("{kind} is not as docs/makers.md says:\n{report}");
         }
         // A row that says something else is noticed.
-        let wrong = match finds.always {
-            [] => Finds::always(&[Kind::Content]),
+        let wrong = match finds.0 {
+            [] => Finds(&[Kind::Content]),
             _ => Finds::NOTHING,
         };
         assert!(wrong.disagrees_with(&report).is_some(), "{report}");
@@ -159,15 +156,5 @@ async fn judge(maker: &Maker) {
 #[test]
 fn the_table_in_the_docs_is_the_one_that_is_tested() {
     let rendered = table::render(INTRODUCTION, MAKERS, CONCLUSION);
-    let file = root().join("docs/makers.md");
-    if std::env::var_os("LAVANDULA_BLESS").is_some() {
-        fs::write(&file, rendered).expect("docs can be written");
-        return;
-    }
-    let written = fs::read_to_string(&file).expect("docs/makers.md is in the tree");
-    assert!(
-        written == rendered,
-        "docs/makers.md is not what is tested; \
-         run `LAVANDULA_BLESS=1 cargo test --test makers docs` and look at what it changes"
-    );
+    support::docs::is_what_is_tested("makers", &rendered);
 }

@@ -23,47 +23,24 @@ pub struct Maker {
     pub why: &'static str,
 }
 
-/// The evidence that breaks.
-pub struct Finds {
-    /// In every run.
-    pub always: &'static [Kind],
-    /// In some runs: it depends on random numbers, which are others in each run.
-    pub sometimes: &'static [Kind],
-}
+/// The evidence that breaks, and no other.
+pub struct Finds(pub &'static [Kind]);
 
 impl Finds {
-    pub const NOTHING: Self = Self::always(&[]);
-
-    pub const fn always(always: &'static [Kind]) -> Self {
-        Self {
-            always,
-            sometimes: &[],
-        }
-    }
-
-    pub const fn or(self, sometimes: &'static [Kind]) -> Self {
-        Self { sometimes, ..self }
-    }
+    pub const NOTHING: Self = Self(&[]);
 
     /// The first evidence of the report that is not as it is written here.
     pub fn disagrees_with(&self, report: &Report) -> Option<Kind> {
-        let missing = self.always.iter().chain(self.sometimes).copied();
+        let breaks = |kind: &Kind| self.0.contains(kind);
+        let missing = self.0.iter().copied();
         let missing = missing.filter(|&kind| report.evidence(kind).is_none());
         let judged = report.evidence.iter();
-        let other = judged
-            .filter(|evidence| !self.sometimes.contains(&evidence.kind))
-            .filter(|evidence| evidence.holds == self.always.contains(&evidence.kind))
-            .map(|evidence| evidence.kind);
-        missing.chain(other).next()
+        let other = judged.filter(|evidence| evidence.holds == breaks(&evidence.kind));
+        missing.chain(other.map(|evidence| evidence.kind)).next()
     }
 
     fn words(&self) -> String {
-        let always = self.always.iter().map(|kind| format!("`{kind}`"));
-        let sometimes = self
-            .sometimes
-            .iter()
-            .map(|kind| format!("`{kind}` in some runs"));
-        let broken: Vec<_> = always.chain(sometimes).collect();
+        let broken: Vec<_> = self.0.iter().map(|kind| format!("`{kind}`")).collect();
         match broken.is_empty() {
             true => "holds".to_owned(),
             false => broken.join(", "),

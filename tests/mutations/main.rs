@@ -12,14 +12,12 @@ mod mutants;
 mod table;
 mod workspace;
 
-use std::fs;
 use std::time::Instant;
 
 use lavandula_host::check::Kind;
 use tokio::sync::{Mutex, MutexGuard};
 
 use judge::{Caught, IMAGE, Mutant, SETUPS, check, judge};
-use support::root;
 use workspace::{Replacement, Workspace, makes};
 
 const INTRODUCTION: &str = include_str!("introduction.md");
@@ -162,15 +160,5 @@ async fn a_mutant_that_is_none_is_told() {
 #[test]
 fn the_table_in_the_docs_is_the_one_that_is_tested() {
     let rendered = table::render(INTRODUCTION, mutants::SECTIONS, CONCLUSION);
-    let file = root().join("docs/mutations.md");
-    if std::env::var_os("LAVANDULA_BLESS").is_some() {
-        fs::write(&file, rendered).expect("docs can be written");
-        return;
-    }
-    let written = fs::read_to_string(&file).expect("docs/mutations.md is in the tree");
-    assert!(
-        written == rendered,
-        "docs/mutations.md is not what is tested; \
-         run `LAVANDULA_BLESS=1 cargo test --test mutations docs` and look at what it changes"
-    );
+    support::docs::is_what_is_tested("mutations", &rendered);
 }

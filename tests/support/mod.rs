@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod command;
+pub mod docs;
 pub mod http;
 pub mod instance;
 pub mod small;
