@@ -2,6 +2,7 @@
 //! made and taken back.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -130,9 +131,9 @@ impl Workspace {
         let mut made: HashMap<Heap, PathBuf> = HashMap::new();
         for caught in mutant.caught {
             let heap = caught.setup.heap;
-            if !made.contains_key(&heap) {
+            if let Entry::Vacant(vacant) = made.entry(heap) {
                 let component = self.make(mutant.name, Some(mutant.replacement), heap)?;
-                made.insert(heap, component);
+                vacant.insert(component);
             }
         }
         let of = |caught: &Caught| made.get(&caught.setup.heap).cloned();
