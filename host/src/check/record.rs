@@ -11,7 +11,7 @@ use std::hash::Hash;
 
 use super::names::Names;
 use super::pages::{Before, PAGE, Page, Traces};
-use super::regions::Span;
+use super::regions::{Regions, Span};
 use super::report::Region;
 use super::sealed::Sealed;
 use super::timeline::{Cell, Ended, Memory, Row, Timeline};
@@ -32,7 +32,7 @@ type Column = Vec<Vec<(Cell, u32)>>;
 pub(super) struct Recorder<'a> {
     names: &'a dyn Names,
     home: usize,
-    store: Vec<Span>,
+    store: Regions,
     stack: Span,
     /// What the pages are, by memory: asked for once.
     regions: Vec<Vec<Region>>,
@@ -59,7 +59,7 @@ pub(super) struct Told<'a> {
 impl<'a> Recorder<'a> {
     /// Of a run of so many requests.
     pub(super) fn new(names: &'a dyn Names, sealed: Option<&Sealed>, requests: u32) -> Self {
-        let store = sealed.map(|sealed| sealed.store.iter().collect());
+        let store = sealed.map(|sealed| sealed.store.clone());
         Self {
             names,
             home: sealed.map_or(0, |sealed| sealed.home),
@@ -136,7 +136,8 @@ impl<'a> Recorder<'a> {
                 });
             }
             if memory == self.home {
-                for block in told.blocks {
+                // Joined: a guest may name the same megabytes a million times.
+                for block in told.blocks.iter().cloned().collect::<Regions>().iter() {
                     let last = block.end.div_ceil(PAGE).min(pages);
                     if let Some(block) = cells.get_mut(block.start / PAGE..last) {
                         block.fill(Cell::ArenaFree);
@@ -177,9 +178,8 @@ impl<'a> Recorder<'a> {
     /// What the beginning of a page is. An image may lie anywhere in it.
     fn region_of(&self, page: Page) -> Region {
         let bytes = page.number * PAGE..(page.number + 1) * PAGE;
-        let meets = |span: &Span| span.start < bytes.end && bytes.start < span.end;
         if page.memory == self.home {
-            if self.store.iter().any(meets) {
+            if self.store.meets(&bytes) {
                 return Region::Image;
             }
             if self.stack.contains(&bytes.start) {

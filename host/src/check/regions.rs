@@ -64,6 +64,13 @@ impl Regions {
         before.is_some_and(|span| span.contains(&address))
     }
 
+    /// Whether a part of `span` lies in any of them.
+    pub(super) fn meets(&self, span: &Span) -> bool {
+        let before = self.0.partition_point(|region| region.end <= span.start);
+        let next = self.0[before..].first();
+        !span.is_empty() && next.is_some_and(|region| region.start < span.end)
+    }
+
     /// What lies in either of them.
     pub(super) fn or(&self, other: &Self) -> Self {
         self.iter().chain(other.iter()).collect()
@@ -136,6 +143,8 @@ mod tests {
         for start in 0..35 {
             for end in start..35 {
                 let gaps = regions.gaps(start..end);
+                let meets = (start..end).any(|at| regions.contains(at));
+                assert_eq!(regions.meets(&(start..end)), meets, "{start}..{end}");
                 for at in start..end {
                     let in_gaps = gaps.iter().filter(|gap| gap.contains(&at)).count();
                     let in_regions = regions.iter().filter(|span| span.contains(&at)).count();
