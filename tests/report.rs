@@ -694,18 +694,19 @@ fn colours_and_width_are_as_the_environment_and_the_options_say() {
     // Not a terminal.
     let plain = shown(&[], &[]);
     assert!(!plain.contains('\u{1b}'), "{plain:?}");
-    assert!(
-        plain.lines().all(|line| line.chars().count() <= 100),
-        "{plain}"
-    );
+    // A command is to be copied, so it stays on its line.
+    let command = |line: &&str| line.starts_with("    lavandula check ");
+    assert_eq!(plain.lines().filter(command).count(), 1, "{plain}");
+    let mut others = plain.lines().filter(|line| !command(line));
+    assert!(others.all(|line| line.chars().count() <= 100), "{plain}");
     assert!(shown(&[], &[("CLICOLOR_FORCE", "1")]).contains(red));
     assert!(shown(&["--color", "always"], &[("NO_COLOR", "1")]).contains(red));
     assert!(!shown(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]).contains('\u{1b}'));
     let narrow = shown(&[], &[("COLUMNS", "64")]);
-    let verdict = |line: &&str| !line.starts_with("verdict");
+    let wrapped = |line: &&str| !line.starts_with("verdict") && !command(line);
     let longest = narrow
         .lines()
-        .filter(verdict)
+        .filter(wrapped)
         .map(|line| line.chars().count())
         .max();
     assert!(
