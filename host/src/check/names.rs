@@ -2,6 +2,7 @@
 
 use super::audit::Place;
 use super::report::Region;
+#[cfg(test)]
 use crate::symbols::Symbols;
 
 /// Who knows names of places.
@@ -23,8 +24,9 @@ pub(super) trait Names {
     }
 }
 
-/// The names that a build has left beside the component. A component of this
-/// project has one memory, which is what they are about.
+/// The names that a build has left beside the component, and no more than those: what
+/// tests of the judges have in the place of [`Anatomy`](super::anatomy::Anatomy).
+#[cfg(test)]
 impl Names for Option<&Symbols> {
     fn name_of(&self, place: Place) -> Option<String> {
         let symbols = self.filter(|_| place.memory == 0)?;

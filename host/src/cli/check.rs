@@ -25,7 +25,8 @@ use super::{Result, print};
 /// Many requests, each with a random marker, go to an instance in an engine whose
 /// memory belongs to the host. The verdict rests on what the host sees there, in ten
 /// kinds of evidence: answers, size, resources, footprint, addresses, content,
-/// identity, pointers, claims and freshness (docs/check.md tells of each). Exit code 0: it holds. 1: it does not. 2: there was nothing to judge.
+/// identity, pointers, claims and freshness (docs/check.md tells of each). Exit code 0:
+/// it holds. 1: it does not. 2: there was nothing to judge.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A handler crate may name typical requests for the check, and for `serve`, in its Cargo.toml:
