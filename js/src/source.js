@@ -2,8 +2,7 @@
 // gets it, or the user hands it over.
 
 import { isBytes, isModule, shown } from './argument.js';
-
-const NEEDED = 'pass a WebAssembly.Module, its bytes, a Response, a URL, or a promise of one of these';
+import { compile } from './compile.js';
 
 let compiled = null;
 /** Gets it without waiting, on first use. */
@@ -62,26 +61,4 @@ export function initSync(input) {
   if (isModule(input)) compiled = input;
   else if (isBytes(input)) compiled = new WebAssembly.Module(input);
   else throw new TypeError(`module must be a WebAssembly.Module or its bytes, not ${shown(input)}`);
-}
-
-async function compile(given) {
-  const input = await given;
-  if (isModule(input)) return input;
-  if (isBytes(input)) return WebAssembly.compile(input);
-  if (typeof input === 'string' || input instanceof URL) return compile(fetch(input));
-  if (typeof input?.arrayBuffer !== 'function') {
-    throw new TypeError(`init was given ${shown(input)}; ${NEEDED}`);
-  }
-  // `ok` is missing where it is a Blob or the like.
-  if (input.ok === false) {
-    throw new Error(
-      `${input.url || 'the module'} was answered with ${input.status}; make the server serve core_bg.wasm there, or give init() its URL`,
-    );
-  }
-  // Compiles while it comes in, which engines do for this content type only.
-  const streams =
-    typeof WebAssembly.compileStreaming === 'function' &&
-    input instanceof Response &&
-    input.headers.get('content-type') === 'application/wasm';
-  return streams ? WebAssembly.compileStreaming(input) : WebAssembly.compile(await input.arrayBuffer());
 }

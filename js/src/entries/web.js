@@ -3,6 +3,6 @@
 
 import { loadWith } from '../source.js';
 
-loadWith(() => fetch(new URL('./core_bg.wasm', import.meta.url)));
+loadWith(() => new URL('./core_bg.wasm', import.meta.url));
 
 export * from '../api.js';
