@@ -89,3 +89,7 @@ export function wasmModule(value, name) {
   }
   return value;
 }
+
+/** The bytes of either, in a form that every engine compiles: V8 refuses a DataView. */
+export const bytesOf = (value) =>
+  ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : value;

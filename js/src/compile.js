@@ -1,12 +1,12 @@
 // From what a program has of a module to the module.
 
-import { isBytes, isModule, shown } from './argument.js';
+import { bytesOf, isBytes, isModule, shown } from './argument.js';
 
 /** A module from whatever there is of it: a module, bytes, a response, a URL, or a promise of one. */
 export async function compile(given) {
   const input = await given;
   if (isModule(input)) return input;
-  if (isBytes(input)) return WebAssembly.compile(input);
+  if (isBytes(input)) return WebAssembly.compile(bytesOf(input));
   if (typeof input === 'string' || input instanceof URL) return compile(fetch(input));
   if (typeof input?.arrayBuffer !== 'function') {
     throw new TypeError(

@@ -1,7 +1,7 @@
 // Where the WebAssembly.Module of the package comes from: each entry says how it
 // gets it, or the user hands it over.
 
-import { isBytes, isModule, shown } from './argument.js';
+import { bytesOf, isBytes, isModule, shown } from './argument.js';
 import { compile } from './compile.js';
 
 let compiled = null;
@@ -59,6 +59,6 @@ export async function init(input) {
 export function initSync(input) {
   if (compiled !== null || open !== null) return;
   if (isModule(input)) compiled = input;
-  else if (isBytes(input)) compiled = new WebAssembly.Module(input);
+  else if (isBytes(input)) compiled = new WebAssembly.Module(bytesOf(input));
   else throw new TypeError(`module must be a WebAssembly.Module or its bytes, not ${shown(input)}`);
 }

@@ -36,11 +36,11 @@ function writeRest(instance, arena, text, { most, at, room, read, first }) {
   const { wasm } = instance;
   const rest = text.slice(read);
   const worst = rest.length * BYTES_PER_UNIT;
-  let needed = Math.min(most, first + (worst <= RESERVED_AT_ONCE ? worst : bytesOf(rest)));
+  let needed = Math.min(most, first + (worst <= RESERVED_AT_ONCE ? worst : utf8Length(rest)));
   let moved = wasm.arena_grow(arena, at, room, needed) >>> 0;
   if (moved === 0 && worst <= RESERVED_AT_ONCE) {
     // The worst case does not fit; what is really needed may.
-    needed = Math.min(most, first + bytesOf(rest));
+    needed = Math.min(most, first + utf8Length(rest));
     moved = wasm.arena_grow(arena, at, room, needed) >>> 0;
   }
   if (moved === 0) {
@@ -63,7 +63,7 @@ function bytes(instance, at, length) {
 }
 
 /** How many bytes of UTF-8 a well-formed text has. */
-export function bytesOf(text) {
+export function utf8Length(text) {
   let count = text.length;
   for (let index = 0; index < text.length; index += 1) {
     const unit = text.charCodeAt(index);
