@@ -346,7 +346,15 @@ pub(crate) fn reply(result: Result<(), StateError>) {
     unsafe { INSTANCE.reply.get().write(reply) };
 }
 
+/// Whether the last of them was no success.
+#[cfg(feature = "js")]
+pub(crate) fn was_refused() -> bool {
+    // SAFETY: one thread, and nobody has a reference.
+    unsafe { (*INSTANCE.reply.get()).is_error != 0 }
+}
+
 /// Where the host finds it.
+#[cfg(not(feature = "js"))]
 pub(crate) fn reply_place() -> *const Reply {
     INSTANCE.reply.get()
 }

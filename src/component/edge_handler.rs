@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::span::Span;
-use crate::{Context, Request, Response, instance};
+use crate::handler::Handler;
+use crate::instance;
 
 /// Bindings for the world `edge-handler`, with its `export!` macro.
 ///
@@ -26,16 +27,6 @@ use edge::exports::lavandula::arena::invocation;
 use edge::exports::lavandula::arena::types;
 
 super::wit_usage!(edge::exports::lavandula::arena::types);
-
-/// The one function behind all doors, and what comes before it. `export!`
-/// implements it.
-pub trait Handler: 'static {
-    /// Is called once, before the first request.
-    fn initialise();
-
-    /// Answers one request.
-    fn handle<'a>(cx: &'a Context, request: Request<'a>) -> Response<'a>;
-}
 
 impl<T: Handler> invocation::Guest for T {
     fn usage() -> types::Usage {

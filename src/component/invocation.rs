@@ -2,10 +2,10 @@
 //! must not lie among what they put back, and no frame of theirs may stay on the
 //! stack.
 
+use crate::handler::Handler;
 use crate::image::zero_stack;
 use crate::instance;
 
-use super::edge_handler::Handler;
 
 /// `seal`.
 #[inline(always)]

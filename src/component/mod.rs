@@ -19,7 +19,7 @@ mod rt;
 mod wasi_http;
 
 #[cfg(not(feature = "arena-guest"))]
-pub use edge_handler::{Handler, edge};
+pub use edge_handler::edge;
 #[cfg(not(feature = "arena-guest"))]
 pub use invocation::{rewind, seal};
 #[cfg(not(feature = "arena-guest"))]
