@@ -146,7 +146,8 @@ export class Handler {
       const headAt = receive(instance, head.byteLength);
       head.writeTo(instance.buffer, headAt);
       const length = body?.byteLength ?? 0;
-      const bodyAt = length === 0 ? 0 : receive(instance, length);
+      // Where there is none it still has an address, which Rust wants not to be 0.
+      const bodyAt = length === 0 ? headAt : receive(instance, length);
       // After it: to receive may have grown the memory, which then is another
       // buffer.
       if (length !== 0) new Uint8Array(instance.buffer, bodyAt, length).set(body);

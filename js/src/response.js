@@ -9,7 +9,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
 const NULL_BODY = [204, 205, 304];
 
 /** Headers about the connection, which is not the handler's. */
-const CONNECTION = [
+const CONNECTION = new Set([
   'connection',
   'host',
   'http2-settings',
@@ -21,7 +21,7 @@ const CONNECTION = [
   'trailer',
   'transfer-encoding',
   'upgrade',
-];
+]);
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -65,23 +65,33 @@ function latin1(buffer, at, length) {
 /** The Response to a request with this method. */
 export function responseOf({ status, headers, body }, method) {
   if (status < 200 || status > 599) throw bad(`its status is ${status}; use one from 200 to 599`);
+  const sent = acceptHeaders(headers);
+  const isHead = method === 'HEAD';
+  // These have no body and tell the length that another answer would have had.
+  const aboutAnother = (isHead || status === 304) && body.length === 0;
+  if (!aboutAnother) checkLength(sent, body.length, status);
+  const bodiless = isHead || body.length === 0 || NULL_BODY.includes(status);
+  return new Response(bodiless ? null : body, { status, headers: sent });
+}
+
+function acceptHeaders(headers) {
   const sent = new Headers();
+  // `connection` may name further headers that are about the connection.
+  let named = '';
   for (const [name, value] of headers) {
     if (!NAME.test(name) || FORBIDDEN.test(value)) {
       throw bad(`its header ${JSON.stringify(name.slice(0, 40))} is not valid`);
     }
-    sent.append(name, value);
+    const lower = name.toLowerCase();
+    if (lower === 'connection') named += `,${value}`;
+    if (!CONNECTION.has(lower)) sent.append(name, value);
   }
-  const named = sent.get('connection')?.split(',') ?? [];
-  for (const name of [...CONNECTION, ...named.map((name) => name.trim())]) {
-    if (NAME.test(name)) sent.delete(name);
+  if (named !== '') {
+    for (const name of named.split(',').map((name) => name.trim())) {
+      if (NAME.test(name)) sent.delete(name);
+    }
   }
-  const isHead = method === 'HEAD';
-  const bodiless = isHead || NULL_BODY.includes(status);
-  // These have no body and tell the length that another answer would have had.
-  const aboutAnother = (isHead || status === 304) && body.length === 0;
-  if (!aboutAnother) checkLength(sent, body.length, status);
-  return new Response(bodiless ? null : body, { status, headers: sent });
+  return sent;
 }
 
 function checkLength(headers, sent, status) {
