@@ -27,12 +27,10 @@ test('nothing can be forged: neither arenas nor spans nor runtimes', () => {
 });
 
 test('a runtime that is none is a TypeError that names the argument', () => {
-  for (const wrong of [null, {}, 5, 'runtime', Object.create({ ...Runtime.prototype }), new Arena()]) {
+  for (const wrong of [null, {}, 5, 'runtime', Object.create(Runtime.prototype), new Arena()]) {
     assert.throws(() => new Arena(wrong), /^TypeError: runtime must be a Runtime/);
     assert.throws(() => Arena.withBlockSize(PAGE, wrong), /^TypeError: runtime must be a Runtime/);
   }
-  // It inherits, but has nothing of its own.
-  assert.throws(() => new Arena(Object.create(Runtime.prototype)), TypeError);
 });
 
 const SIZES = [
