@@ -187,7 +187,7 @@ pub mod __private {
     pub use crate::component::{cabi_realloc, edge, rewind, seal};
     pub use crate::handler::Handler;
     #[cfg(feature = "js")]
-    pub use crate::js::{handle, holds_everything, receive, rewind, seal, usage};
+    pub use crate::js::{handle, holds_everything, last_words, receive, rewind, seal, usage};
 }
 
 /// Puts one handler function behind both doors of a component.
@@ -340,6 +340,11 @@ macro_rules! __doors {
         #[unsafe(export_name = "lavandula_rewind")]
         extern "C" fn __lavandula_rewind() -> u32 {
             $crate::__private::rewind()
+        }
+
+        #[unsafe(export_name = "lavandula_last_words")]
+        extern "C" fn __lavandula_last_words() -> *const u32 {
+            $crate::__private::last_words()
         }
 
         #[unsafe(export_name = "lavandula_holds_everything")]

@@ -203,8 +203,22 @@ function call(instance, name, ...values) {
   try {
     return instance.wasm[name](...values) >>> 0;
   } catch (error) {
+    const words = lastWords(instance);
     instance.trapped(error);
-    throw new Failure('trap', 'the handler trapped; its panic message, if it has one, is in the cause', error);
+    throw new Failure('trap', words === null ? 'the handler trapped' : `the handler ${words}`, error);
+  }
+}
+
+/** What a handler said when it panicked, which nobody else could be told; else null. */
+function lastWords({ wasm, buffer }) {
+  try {
+    const place = wasm.lavandula_last_words?.() >>> 0;
+    if (place === 0) return null;
+    const [at, length] = new Uint32Array(buffer, place, 2);
+    return new TextDecoder().decode(new Uint8Array(buffer, at, length));
+  } catch {
+    // It is too broken to say more.
+    return null;
   }
 }
 

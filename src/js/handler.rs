@@ -43,6 +43,8 @@ pub fn seal<T: Handler>() -> u32 {
 
 #[inline(never)]
 fn initialise_and_seal(initialise: fn()) {
+    #[cfg(feature = "std")]
+    last_words::keep();
     instance::construct(wit_bindgen::rt::run_ctors_once);
     instance::reply(instance::seal(initialise));
 }
@@ -66,6 +68,15 @@ fn end() -> u32 {
     // nothing in memory: what follows reads a static and returns a number.
     unsafe { zero_stack() };
     instance::was_refused().into()
+}
+
+/// Where the message of the panic is that has ended the instance, and how long it is.
+/// Null where there is none. It may be asked after a trap.
+pub fn last_words() -> *const u32 {
+    #[cfg(feature = "std")]
+    return last_words::place();
+    #[cfg(not(feature = "std"))]
+    ptr::null()
 }
 
 /// Whether a rewind puts back everything: the global allocator is an
@@ -106,12 +117,7 @@ pub unsafe fn handle<T: Handler>(
     let answer = instance::run(T::initialise, |cx| {
         // SAFETY: by the contract. They lie in the arena of this invocation, as long
         // as its context does.
-        let (head, body) = unsafe {
-            (
-                slice::from_raw_parts(head, head_len),
-                slice::from_raw_parts(body, body_len),
-            )
-        };
+        let (head, body) = unsafe { (piece(head, head_len), piece(body, body_len)) };
         let response = match Head::read(head).request(cx.arena()) {
             Ok(Some(request)) => T::handle(cx, request.with_body(body)),
             Ok(None) => Response::bad_request("the request is malformed\n", "text/plain"),
@@ -124,6 +130,16 @@ pub unsafe fn handle<T: Handler>(
         // It is running or trapped: JavaScript has called where it must not.
         Err(_) => ptr::null(),
     }
+}
+
+/// # Safety
+/// There are so many bytes, which stay. Where there are none, the address is any.
+unsafe fn piece<'a>(at: *const u8, len: usize) -> &'a [u8] {
+    if at.is_null() || len == 0 {
+        return &[];
+    }
+    // SAFETY: by the contract.
+    unsafe { slice::from_raw_parts(at, len) }
 }
 
 /// The head of a request as JavaScript writes it: the lengths of the method, of the
@@ -242,4 +258,67 @@ fn place(bytes: &[u8]) -> [u32; 2] {
 
 fn address<T>(place: *const T) -> u32 {
     place.expose_provenance() as u32
+}
+
+/// What a handler said when it panicked. Without a system below there is nobody whom
+/// the standard library could tell.
+#[cfg(feature = "std")]
+mod last_words {
+    use core::cell::UnsafeCell;
+    use core::fmt::{self, Write};
+    use core::ptr;
+
+    /// Where in the source, and a sentence or two.
+    const MOST: usize = 1024;
+
+    /// Of a size that is there from the beginning: a handler that has run out of memory
+    /// panics too.
+    struct Words {
+        place: [u32; 2],
+        text: [u8; MOST],
+        len: usize,
+    }
+
+    struct Kept(UnsafeCell<Words>);
+
+    // SAFETY: without atomics, which `LinearMemory` refuses, an instance runs on one
+    // thread.
+    unsafe impl Sync for Kept {}
+
+    static WORDS: Kept = Kept(UnsafeCell::new(Words {
+        place: [0; 2],
+        text: [0; MOST],
+        len: 0,
+    }));
+
+    impl Write for Words {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let room = &mut self.text[self.len..];
+            let len = text.len().min(room.len());
+            room[..len].copy_from_slice(&text.as_bytes()[..len]);
+            self.len += len;
+            Ok(())
+        }
+    }
+
+    /// Keeps them from now on. A hook of the handler's own takes this one's place.
+    pub(super) fn keep() {
+        std::panic::set_hook(std::boxed::Box::new(|panic| {
+            // SAFETY: one thread, which does not come back from here.
+            let words = unsafe { &mut *WORDS.0.get() };
+            words.len = 0;
+            // It writes to memory of its own, and does not fail.
+            let _ = write!(words, "{panic}");
+        }));
+    }
+
+    pub(super) fn place() -> *const u32 {
+        // SAFETY: one thread, and nobody has a reference: JavaScript has called in.
+        let words = unsafe { &mut *WORDS.0.get() };
+        if words.len == 0 {
+            return ptr::null();
+        }
+        words.place = [super::address(words.text.as_ptr()), words.len as u32];
+        words.place.as_ptr()
+    }
 }
