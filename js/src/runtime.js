@@ -26,6 +26,8 @@ export let hold;
 export let release;
 /** Whether the warning about arenas that nobody freed is still to be given. */
 export let mayWarn;
+/** Whether it is one: a prototype alone does not make it so. */
+let isRuntime;
 
 let shared = null;
 let newArena;
@@ -107,6 +109,7 @@ export class Runtime {
   }
 
   static {
+    isRuntime = (value) => typeof value === 'object' && value !== null && #instance in value;
     enter = (runtime) => {
       const instance = runtime.#instance;
       if (instance !== null && instance.ended === null) return instance;
@@ -133,7 +136,7 @@ export class Runtime {
 /** A runtime from an argument: the shared one where it is left out. */
 export function runtimeOf(value, name) {
   if (value === undefined) return Runtime.shared;
-  if (!(value instanceof Runtime)) {
+  if (!isRuntime(value)) {
     throw new TypeError(`${name} must be a Runtime, as Runtime.create() makes it, not ${shown(value)}`);
   }
   return value;
