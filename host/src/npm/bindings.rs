@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use wasm_bindgen_cli_support::Bindgen;
+use wasmparser::{Parser, Payload};
 
 use super::{File, NpmError};
 use crate::build::Module;
@@ -32,6 +33,18 @@ pub(super) struct Bindings {
 /// everything that makes one.
 const INSTANCE: &str = "\nlet wasmModule, wasmInstance, wasm;";
 
+/// How the modules are called from which the macros of wasm-bindgen import.
+const PLACEHOLDER: &str = "__wbindgen_";
+
+/// The custom section in which those macros describe what they export and import.
+const DESCRIPTIONS: &str = "__wasm_bindgen_unstable";
+
+/// The four bytes of the magic number and those of the version.
+const HEADER: usize = 8;
+
+/// The identifier of custom sections.
+const CUSTOM: u8 = 0;
+
 impl Bindings {
     pub(super) fn new(module: &Module) -> Result<Self, NpmError> {
         let package = || module.package.name.to_string();
@@ -39,6 +52,24 @@ impl Bindings {
             package: package(),
             reason: error.to_string(),
         };
+        if let Some((from, import)) = foreign_import(&module.bytes) {
+            return Err(NpmError::Import {
+                package: package(),
+                import,
+                from,
+            });
+        }
+        if !is_through_wasm_bindgen(&module.bytes) {
+            let wasm = match module.optimised {
+                true => without_custom_sections(&module.bytes),
+                false => None,
+            };
+            return Ok(Self {
+                wasm: wasm.unwrap_or_else(|| module.bytes.clone()),
+                factory: plain_factory(),
+                snippets: BTreeMap::new(),
+            });
+        }
         let mut bindgen = Bindgen::new();
         bindgen
             .input_bytes("core", module.bytes.clone())
@@ -93,6 +124,65 @@ impl Bindings {
         files.extend(snippets.map(|(path, text)| (path.clone(), text.clone().into_bytes())));
         files
     }
+}
+
+/// Whether anything of a module comes through wasm-bindgen. A handler by itself does
+/// not: numbers alone go in and out of it. Then wasm-bindgen has nothing to work on,
+/// and says that it does not find its own crate.
+fn is_through_wasm_bindgen(module: &[u8]) -> bool {
+    let mut payloads = Parser::new(0).parse_all(module).map_while(Result::ok);
+    payloads.any(|payload| {
+        matches!(payload, Payload::CustomSection(section) if section.name() == DESCRIPTIONS)
+    })
+}
+
+/// A module without names, and without what it was made by: as wasm-bindgen leaves
+/// it. None where it is no module.
+fn without_custom_sections(module: &[u8]) -> Option<Vec<u8>> {
+    let mut kept = module.get(..HEADER)?.to_vec();
+    for payload in Parser::new(0).parse_all(module) {
+        let Some((id, range)) = payload.ok()?.as_section() else {
+            continue;
+        };
+        if id != CUSTOM {
+            kept.push(id);
+            write_leb128(range.len(), &mut kept);
+            kept.extend_from_slice(module.get(range)?);
+        }
+    }
+    Some(kept)
+}
+
+fn write_leb128(mut number: usize, bytes: &mut Vec<u8>) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+/// The first import of a module that is not through wasm-bindgen, which would make an
+/// `import` of it that no runtime knows: the module and the name.
+fn foreign_import(module: &[u8]) -> Option<(String, String)> {
+    let payloads = Parser::new(0).parse_all(module).map_while(Result::ok);
+    let imports = payloads.filter_map(|payload| match payload {
+        Payload::ImportSection(imports) => Some(imports),
+        _ => None,
+    });
+    imports
+        .flat_map(|section| section.into_imports().map_while(Result::ok))
+        .find(|import| !import.module.starts_with(PLACEHOLDER))
+        .map(|import| (import.module.to_owned(), import.name.to_owned()))
+}
+
+/// The factory of a module that imports nothing.
+fn plain_factory() -> String {
+    "// Made by `lavandula npm`. Do not edit.\n\n\
+     /** Makes an instance of the module, with memory of its own. */\n\
+     export function createBindings(module) {\n\
+     return { wasm: new WebAssembly.Instance(module, {}).exports, bindings: {} };\n\
+     }\n"
+    .to_owned()
 }
 
 /// Makes a factory of wasm-bindgen's JavaScript for the web.
@@ -181,8 +271,61 @@ mod tests {
     fn a_form_that_is_not_known_is_refused_and_not_guessed_at() {
         let error = factory("export function add() {}\n").unwrap_err();
         assert!(error.contains("where an instance begins"), "{error}");
-        let error = factory(&GENERATED.replace("export class Point", "export { Point };\nclass Point"));
+        let error =
+            factory(&GENERATED.replace("export class Point", "export { Point };\nclass Point"));
         assert!(error.unwrap_err().contains("`export { Point };`"));
+    }
+
+    #[test]
+    fn a_module_without_wasm_bindgen_loses_its_names_and_nothing_else() {
+        // Longer than one byte of a length can say.
+        let text = "text".repeat(100);
+        let text = format!(
+            "(module (memory (export \"memory\") 1) (data (i32.const 0) {text:?})
+             (func $named (export \"named\")) (@custom \"producers\" \"\"))"
+        );
+        let module = wat::parse_str(text).unwrap();
+        let kept = without_custom_sections(&module).unwrap();
+        let sections = |module: &[u8]| {
+            let payloads = Parser::new(0).parse_all(module);
+            let sections = payloads.filter_map(|payload| {
+                let (id, range) = payload.unwrap().as_section()?;
+                Some((id, module[range].to_vec()))
+            });
+            sections.collect::<Vec<_>>()
+        };
+        let (before, after) = (sections(&module), sections(&kept));
+        let expected: Vec<_> = before
+            .iter()
+            .filter(|(id, _)| *id != CUSTOM)
+            .cloned()
+            .collect();
+        assert!(expected.len() < before.len());
+        assert_eq!(after, expected);
+        assert_eq!(without_custom_sections(&module[..20]), None);
+    }
+
+    #[test]
+    fn a_module_is_through_wasm_bindgen_where_it_says_so() {
+        let is = |name: &str| {
+            let text = format!("(module (@custom {name:?} \"\"))");
+            is_through_wasm_bindgen(&wat::parse_str(text).unwrap())
+        };
+        assert!(is(DESCRIPTIONS));
+        assert!(!is("name"));
+    }
+
+    #[test]
+    fn what_does_not_come_through_wasm_bindgen_is_named() {
+        let import = |from: &str| {
+            let text = format!("(module (import {from:?} \"now\" (func)))");
+            foreign_import(&wat::parse_str(text).unwrap())
+        };
+        assert_eq!(import("__wbindgen_placeholder__"), None);
+        assert_eq!(import("__wbindgen_externref_xform__"), None);
+        let expected = ("wasi:clocks/wall-clock@0.2.0".into(), "now".into());
+        assert_eq!(import("wasi:clocks/wall-clock@0.2.0"), Some(expected));
+        assert_eq!(foreign_import(b"no module"), None);
     }
 
     #[test]

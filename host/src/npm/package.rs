@@ -63,8 +63,9 @@ pub(super) fn files(name: &str, module: &Module, bindings: &Bindings) -> Vec<Fil
     manifest.push(b'\n');
     files.extend([
         ("index.d.ts".into(), TYPES.as_bytes().to_vec()),
-        ("package.json".into(), manifest),
         ("README.md".into(), readme(name, module).into_bytes()),
+        // Last: without it there is no package.
+        ("package.json".into(), manifest),
     ]);
     files
 }
@@ -183,7 +184,10 @@ mod tests {
         for (path, text) in SOURCES {
             let folder = PathBuf::from(path);
             let folder = folder.parent().unwrap();
-            for line in text.lines().filter(|line| line.contains(" from './") || line.contains(" from '../")) {
+            for line in text
+                .lines()
+                .filter(|line| line.contains(" from './") || line.contains(" from '../"))
+            {
                 let target = line.split('\'').nth(1).unwrap();
                 let mut whole = folder.to_owned();
                 for part in target.split('/') {
