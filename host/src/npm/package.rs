@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value, json};
+use cargo_metadata::Package;
+use serde::{Serialize, Serializer};
 
 use super::bindings::Bindings;
 use super::{File, NpmError};
@@ -59,7 +60,8 @@ pub(super) fn files(name: &str, module: &Module, bindings: &Bindings) -> Vec<Fil
     for (path, text) in SOURCES {
         files.push((at(path), text.as_bytes().to_vec()));
     }
-    let mut manifest = serde_json::to_vec_pretty(&manifest(name, module)).unwrap_or_default();
+    let mut manifest =
+        serde_json::to_vec_pretty(&manifest(name, &module.package)).unwrap_or_default();
     manifest.push(b'\n');
     files.extend([
         ("index.d.ts".into(), TYPES.as_bytes().to_vec()),
@@ -74,45 +76,105 @@ fn entry(name: &str) -> String {
     format!("./dist/handler-entries/{name}.js")
 }
 
-fn manifest(name: &str, module: &Module) -> Value {
-    let package = &module.package;
-    let mut conditions = Map::new();
-    conditions.insert("types".into(), json!("./index.d.ts"));
-    for (condition, name) in CONDITIONS {
-        conditions.insert(condition.into(), json!(entry(name)));
+/// `package.json`. Structs, and no map that sorts its keys: of conditions the first
+/// one counts that a runtime knows, and `default` is one that all of them know.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest<'a> {
+    name: &'a str,
+    version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    license: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository: Option<Repository<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    homepage: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    contributors: &'a [String],
+    #[serde(rename = "type")]
+    kind: &'static str,
+    engines: Engines,
+    types: &'static str,
+    exports: Exports,
+    /// Bundlers drop what they take for unused without this.
+    side_effects: [&'static str; 1],
+    files: [&'static str; 3],
+}
+
+#[derive(Serialize)]
+struct Repository<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    url: &'a str,
+}
+
+#[derive(Serialize)]
+struct Engines {
+    node: &'static str,
+}
+
+#[derive(Serialize)]
+struct Exports {
+    #[serde(rename = ".")]
+    main: Conditions,
+    #[serde(rename = "./slim")]
+    slim: Conditions,
+    #[serde(rename = "./inline")]
+    inline: Conditions,
+    #[serde(rename = "./core_bg.wasm")]
+    module: &'static str,
+    #[serde(rename = "./package.json")]
+    manifest: &'static str,
+}
+
+/// Conditions and files, in the order in which they are tried.
+struct Conditions(Vec<(&'static str, String)>);
+
+impl Conditions {
+    /// Types come first for the same reason.
+    fn new(entries: &[(&'static str, &str)]) -> Self {
+        let types = ("types", "./index.d.ts".to_owned());
+        let entries = entries
+            .iter()
+            .map(|&(condition, name)| (condition, entry(name)));
+        Self([types].into_iter().chain(entries).collect())
     }
-    let one = |name: &str| json!({ "types": "./index.d.ts", "default": entry(name) });
-    let mut manifest = json!({
-        "name": name,
-        "version": package.version.to_string(),
-        "type": "module",
-        "engines": { "node": ">=20" },
-        "types": "./index.d.ts",
-        "exports": {
-            ".": conditions,
-            "./slim": one("slim"),
-            "./inline": one("inline"),
-            "./core_bg.wasm": "./dist/core_bg.wasm",
-            "./package.json": "./package.json",
+}
+
+impl Serialize for Conditions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(condition, path)| (condition, path)))
+    }
+}
+
+fn manifest<'a>(name: &'a str, package: &'a Package) -> Manifest<'a> {
+    let one = |name| Conditions::new(&[("default", name)]);
+    Manifest {
+        name,
+        version: package.version.to_string(),
+        description: package.description.as_deref(),
+        license: package.license.as_deref(),
+        repository: package
+            .repository
+            .as_deref()
+            .map(|url| Repository { kind: "git", url }),
+        homepage: package.homepage.as_deref(),
+        contributors: &package.authors,
+        kind: "module",
+        engines: Engines { node: ">=20" },
+        types: "./index.d.ts",
+        exports: Exports {
+            main: Conditions::new(&CONDITIONS),
+            slim: one("slim"),
+            inline: one("inline"),
+            module: "./dist/core_bg.wasm",
+            manifest: "./package.json",
         },
-        // Bundlers drop what they take for unused without this.
-        "sideEffects": ["./dist/handler-entries/*.js"],
-        "files": ["dist", "index.d.ts", "README.md"],
-    });
-    for (key, value) in [
-        ("description", &package.description),
-        ("license", &package.license),
-        ("repository", &package.repository),
-        ("homepage", &package.homepage),
-    ] {
-        if let Some(value) = value {
-            manifest[key] = json!(value);
-        }
+        side_effects: ["./dist/handler-entries/*.js"],
+        files: ["dist", "index.d.ts", "README.md"],
     }
-    if !package.authors.is_empty() {
-        manifest["contributors"] = json!(package.authors);
-    }
-    manifest
 }
 
 fn readme(name: &str, module: &Module) -> String {
@@ -177,6 +239,23 @@ mod tests {
         ] {
             assert!(check_name(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn conditions_come_in_the_order_in_which_they_must_be_tried() {
+        let text = serde_json::to_string(&Conditions::new(&CONDITIONS)).unwrap();
+        let order = [
+            "types",
+            "workerd",
+            "edge-light",
+            "deno",
+            "bun",
+            "node",
+            "browser",
+            "default",
+        ];
+        let places = order.map(|condition| text.find(&format!("\"{condition}\":")));
+        assert!(places.is_sorted() && places[0] == Some(1), "{text}");
     }
 
     #[test]
