@@ -14,6 +14,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use wasmparser::{Parser, Payload};
 
 use super::{File, NpmError};
+use crate::border;
 use crate::build::Module;
 
 /// Of wasm-bindgen, here and in the guest's crate.
@@ -64,11 +65,8 @@ impl Bindings {
                 true => without_custom_sections(&module.bytes),
                 false => None,
             };
-            return Ok(Self {
-                wasm: wasm.unwrap_or_else(|| module.bytes.clone()),
-                factory: plain_factory(),
-                snippets: BTreeMap::new(),
-            });
+            let wasm = wasm.unwrap_or_else(|| module.bytes.clone());
+            return Ok(Self::told(wasm, plain_factory(), BTreeMap::new()));
         }
         let mut bindgen = Bindgen::new();
         bindgen
@@ -103,11 +101,18 @@ impl Bindings {
                 reason: format!("it depends on the npm package {name}, and it may on none"),
             });
         }
-        Ok(Self {
-            wasm: output.wasm_mut().emit_wasm(),
+        Ok(Self::told(output.wasm_mut().emit_wasm(), factory, snippets))
+    }
+
+    /// With the module as it is shipped: nothing moves its data any more, so it can be
+    /// told where its statics begin that change.
+    fn told(mut wasm: Vec<u8>, factory: String, snippets: BTreeMap<PathBuf, String>) -> Self {
+        border::write(&mut wasm);
+        Self {
+            wasm,
             factory,
             snippets,
-        })
+        }
     }
 
     /// All files of them.
@@ -263,7 +268,7 @@ mod tests {
         let (outside, inside) = made.split_once("createBindings(module) {").unwrap();
         assert!(outside.contains("import { now } from './snippets/clock/inline0.js';"));
         assert!(inside.contains("bindings: { Point, Colour, add } }"));
-        assert!(!inside.contains("export") && !inside.contains("initSync"));
+        assert!(!inside.contains("export ") && !inside.contains("initSync"));
         assert!(!outside.contains("wasm;"));
     }
 
