@@ -10,6 +10,8 @@ use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::{ptr, slice};
 
+use wasm_bindgen::prelude::wasm_bindgen;
+
 use super::{NONE, tell};
 use crate::handler::Handler;
 use crate::image::zero_stack;
@@ -72,7 +74,8 @@ fn end() -> u32 {
 
 /// Where the message of the panic is that has ended the instance, and how long it is.
 /// Null where there is none. It may be asked after a trap.
-pub fn last_words() -> *const u32 {
+#[wasm_bindgen]
+pub fn lavandula_last_words() -> *const u32 {
     #[cfg(feature = "std")]
     return last_words::place();
     #[cfg(not(feature = "std"))]
@@ -81,13 +84,15 @@ pub fn last_words() -> *const u32 {
 
 /// Whether a rewind puts back everything: the global allocator is an
 /// [`InvocationHeap`](crate::InvocationHeap).
-pub fn holds_everything() -> u32 {
+#[wasm_bindgen]
+pub fn lavandula_holds_everything() -> u32 {
     instance::holds_everything().into()
 }
 
 /// A place for so many bytes of a request, the next of which begins here. Null where
 /// there is no memory.
-pub fn receive(len: usize) -> *mut u8 {
+#[wasm_bindgen]
+pub fn lavandula_receive(len: usize) -> *mut u8 {
     forget_answer();
     instance::receive();
     let Ok(layout) = Layout::from_size_align(len, ALIGN) else {
@@ -100,14 +105,15 @@ pub fn receive(len: usize) -> *mut u8 {
 }
 
 /// Where the figures of the arena are. The answer is gone after this.
-pub fn usage() -> *const u32 {
+#[wasm_bindgen]
+pub fn lavandula_usage() -> *const u32 {
     tell(instance::usage())
 }
 
 /// Answers the request. Null where there is no memory to say even that there is none.
 ///
 /// # Safety
-/// Both pieces came from [`receive`], for this request, and were written.
+/// Both pieces came from [`lavandula_receive`], for this request, and were written.
 pub unsafe fn handle<T: Handler>(
     head: *const u8,
     head_len: usize,
@@ -158,7 +164,11 @@ const FIXED: usize = 4;
 impl<'a> Head<'a> {
     /// Of what is too short for its own numbers, nothing is left.
     fn read(head: &'a [u8]) -> Self {
-        let words = |count: usize| count.checked_mul(4).and_then(|len| head.split_at_checked(len));
+        let words = |count: usize| {
+            count
+                .checked_mul(4)
+                .and_then(|len| head.split_at_checked(len))
+        };
         let headers = words(FIXED).map_or(0, |(words, _)| word(&words[12..]) as usize);
         let all = headers.checked_mul(2).and_then(|more| words(more + FIXED));
         let (words, bytes) = all.unwrap_or_default();
