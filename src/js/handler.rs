@@ -15,6 +15,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use super::{NONE, tell};
 use crate::handler::Handler;
 use crate::image::zero_stack;
+use crate::instance::Place;
 use crate::{AllocError, Arena, Body, Header, IntoResponse, Request, Response, instance};
 
 /// What is aligned to that can be read as any number.
@@ -45,10 +46,27 @@ pub fn seal<T: Handler>() -> u32 {
 
 #[inline(never)]
 fn initialise_and_seal(initialise: fn()) {
-    #[cfg(feature = "std")]
-    last_words::keep();
+    instance::allocating_from(Place::Persistent, || {
+        #[cfg(feature = "std")]
+        last_words::keep();
+        make_room_for_references();
+    });
     instance::construct(wit_bindgen::rt::run_ctors_once);
     instance::reply(instance::seal(initialise));
+}
+
+/// Has wasm-bindgen's table of references to values of JavaScript grow now. It grows by
+/// 128 of them, and never back: an instance in which a request did that cannot be
+/// rewound.
+fn make_room_for_references() {
+    drop(wasm_bindgen::JsValue::from_f64(0.0));
+}
+
+/// How many values of JavaScript the handler holds on to. They are no bytes, so that a
+/// rewind does not let go of them: what a request keeps, the instance keeps.
+#[wasm_bindgen]
+pub fn lavandula_references() -> u32 {
+    wasm_bindgen::externref_heap_live_count()
 }
 
 /// Takes back what requests have left. Zero if it could.
