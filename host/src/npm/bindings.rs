@@ -37,15 +37,6 @@ const INSTANCE: &str = "\nlet wasmModule, wasmInstance, wasm;";
 /// How the modules are called from which the macros of wasm-bindgen import.
 const PLACEHOLDER: &str = "__wbindgen_";
 
-/// The custom section in which those macros describe what they export and import.
-const DESCRIPTIONS: &str = "__wasm_bindgen_unstable";
-
-/// The four bytes of the magic number and those of the version.
-const HEADER: usize = 8;
-
-/// The identifier of custom sections.
-const CUSTOM: u8 = 0;
-
 impl Bindings {
     pub(super) fn new(module: &Module) -> Result<Self, NpmError> {
         let package = || module.package.name.to_string();
@@ -59,14 +50,6 @@ impl Bindings {
                 import,
                 from,
             });
-        }
-        if !is_through_wasm_bindgen(&module.bytes) {
-            let wasm = match module.optimised {
-                true => without_custom_sections(&module.bytes),
-                false => None,
-            };
-            let wasm = wasm.unwrap_or_else(|| module.bytes.clone());
-            return Ok(Self::told(wasm, plain_factory(), BTreeMap::new()));
         }
         let mut bindgen = Bindgen::new();
         bindgen
@@ -101,18 +84,14 @@ impl Bindings {
                 reason: format!("it depends on the npm package {name}, and it may on none"),
             });
         }
-        Ok(Self::told(output.wasm_mut().emit_wasm(), factory, snippets))
-    }
-
-    /// With the module as it is shipped: nothing moves its data any more, so it can be
-    /// told where its statics begin that change.
-    fn told(mut wasm: Vec<u8>, factory: String, snippets: BTreeMap<PathBuf, String>) -> Self {
+        // Nothing moves the data any more.
+        let mut wasm = output.wasm_mut().emit_wasm();
         border::write(&mut wasm);
-        Self {
+        Ok(Self {
             wasm,
             factory,
             snippets,
-        }
+        })
     }
 
     /// All files of them.
@@ -131,41 +110,6 @@ impl Bindings {
     }
 }
 
-/// Whether anything of a module comes through wasm-bindgen. A handler by itself does
-/// not: numbers alone go in and out of it. Then wasm-bindgen has nothing to work on,
-/// and says that it does not find its own crate.
-fn is_through_wasm_bindgen(module: &[u8]) -> bool {
-    let mut payloads = Parser::new(0).parse_all(module).map_while(Result::ok);
-    payloads.any(|payload| {
-        matches!(payload, Payload::CustomSection(section) if section.name() == DESCRIPTIONS)
-    })
-}
-
-/// A module without names, and without what it was made by: as wasm-bindgen leaves
-/// it. None where it is no module.
-fn without_custom_sections(module: &[u8]) -> Option<Vec<u8>> {
-    let mut kept = module.get(..HEADER)?.to_vec();
-    for payload in Parser::new(0).parse_all(module) {
-        let Some((id, range)) = payload.ok()?.as_section() else {
-            continue;
-        };
-        if id != CUSTOM {
-            kept.push(id);
-            write_leb128(range.len(), &mut kept);
-            kept.extend_from_slice(module.get(range)?);
-        }
-    }
-    Some(kept)
-}
-
-fn write_leb128(mut number: usize, bytes: &mut Vec<u8>) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
 /// The first import of a module that is not through wasm-bindgen, which would make an
 /// `import` of it that no runtime knows: the module and the name.
 fn foreign_import(module: &[u8]) -> Option<(String, String)> {
@@ -178,16 +122,6 @@ fn foreign_import(module: &[u8]) -> Option<(String, String)> {
         .flat_map(|section| section.into_imports().map_while(Result::ok))
         .find(|import| !import.module.starts_with(PLACEHOLDER))
         .map(|import| (import.module.to_owned(), import.name.to_owned()))
-}
-
-/// The factory of a module that imports nothing.
-fn plain_factory() -> String {
-    "// Made by `lavandula npm`. Do not edit.\n\n\
-     /** Makes an instance of the module, with memory of its own. */\n\
-     export function createBindings(module) {\n\
-     return { wasm: new WebAssembly.Instance(module, {}).exports, bindings: {} };\n\
-     }\n"
-    .to_owned()
 }
 
 /// Makes a factory of wasm-bindgen's JavaScript for the web.
@@ -279,45 +213,6 @@ mod tests {
         let error =
             factory(&GENERATED.replace("export class Point", "export { Point };\nclass Point"));
         assert!(error.unwrap_err().contains("`export { Point };`"));
-    }
-
-    #[test]
-    fn a_module_without_wasm_bindgen_loses_its_names_and_nothing_else() {
-        // Longer than one byte of a length can say.
-        let text = "text".repeat(100);
-        let text = format!(
-            "(module (memory (export \"memory\") 1) (data (i32.const 0) {text:?})
-             (func $named (export \"named\")) (@custom \"producers\" \"\"))"
-        );
-        let module = wat::parse_str(text).unwrap();
-        let kept = without_custom_sections(&module).unwrap();
-        let sections = |module: &[u8]| {
-            let payloads = Parser::new(0).parse_all(module);
-            let sections = payloads.filter_map(|payload| {
-                let (id, range) = payload.unwrap().as_section()?;
-                Some((id, module[range].to_vec()))
-            });
-            sections.collect::<Vec<_>>()
-        };
-        let (before, after) = (sections(&module), sections(&kept));
-        let expected: Vec<_> = before
-            .iter()
-            .filter(|(id, _)| *id != CUSTOM)
-            .cloned()
-            .collect();
-        assert!(expected.len() < before.len());
-        assert_eq!(after, expected);
-        assert_eq!(without_custom_sections(&module[..20]), None);
-    }
-
-    #[test]
-    fn a_module_is_through_wasm_bindgen_where_it_says_so() {
-        let is = |name: &str| {
-            let text = format!("(module (@custom {name:?} \"\"))");
-            is_through_wasm_bindgen(&wat::parse_str(text).unwrap())
-        };
-        assert!(is(DESCRIPTIONS));
-        assert!(!is("name"));
     }
 
     #[test]

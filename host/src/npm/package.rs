@@ -3,8 +3,7 @@
 
 use std::path::PathBuf;
 
-use cargo_metadata::Package;
-use serde::{Serialize, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::bindings::Bindings;
 use super::{File, NpmError};
@@ -60,8 +59,7 @@ pub(super) fn files(name: &str, module: &Module, bindings: &Bindings) -> Vec<Fil
     for (path, text) in SOURCES {
         files.push((at(path), text.as_bytes().to_vec()));
     }
-    let mut manifest =
-        serde_json::to_vec_pretty(&manifest(name, &module.package)).unwrap_or_default();
+    let mut manifest = serde_json::to_vec_pretty(&manifest(name, module)).unwrap_or_default();
     manifest.push(b'\n');
     files.extend([
         ("index.d.ts".into(), TYPES.as_bytes().to_vec()),
@@ -76,105 +74,81 @@ fn entry(name: &str) -> String {
     format!("./dist/handler-entries/{name}.js")
 }
 
-/// `package.json`. Structs, and no map that sorts its keys: of conditions the first
-/// one counts that a runtime knows, and `default` is one that all of them know.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest<'a> {
-    name: &'a str,
-    version: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    license: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repository: Option<Repository<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    homepage: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    contributors: &'a [String],
-    #[serde(rename = "type")]
-    kind: &'static str,
-    engines: Engines,
-    types: &'static str,
-    exports: Exports,
-    /// Bundlers drop what they take for unused without this.
-    side_effects: [&'static str; 1],
-    files: [&'static str; 3],
+/// JSON whose objects keep their order: of the conditions the first one counts.
+enum Json {
+    Text(String),
+    List(Vec<Json>),
+    Object(Vec<(&'static str, Json)>),
 }
 
-#[derive(Serialize)]
-struct Repository<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    url: &'a str,
-}
-
-#[derive(Serialize)]
-struct Engines {
-    node: &'static str,
-}
-
-#[derive(Serialize)]
-struct Exports {
-    #[serde(rename = ".")]
-    main: Conditions,
-    #[serde(rename = "./slim")]
-    slim: Conditions,
-    #[serde(rename = "./inline")]
-    inline: Conditions,
-    #[serde(rename = "./core_bg.wasm")]
-    module: &'static str,
-    #[serde(rename = "./package.json")]
-    manifest: &'static str,
-}
-
-/// Conditions and files, in the order in which they are tried.
-struct Conditions(Vec<(&'static str, String)>);
-
-impl Conditions {
-    /// Types come first for the same reason.
-    fn new(entries: &[(&'static str, &str)]) -> Self {
-        let types = ("types", "./index.d.ts".to_owned());
-        let entries = entries
-            .iter()
-            .map(|&(condition, name)| (condition, entry(name)));
-        Self([types].into_iter().chain(entries).collect())
-    }
-}
-
-impl Serialize for Conditions {
+impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(condition, path)| (condition, path)))
+        match self {
+            Self::Text(text) => text.serialize(serializer),
+            Self::List(items) => items.serialize(serializer),
+            Self::Object(fields) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (name, value) in fields {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
     }
 }
 
-fn manifest<'a>(name: &'a str, package: &'a Package) -> Manifest<'a> {
-    let one = |name| Conditions::new(&[("default", name)]);
-    Manifest {
-        name,
-        version: package.version.to_string(),
-        description: package.description.as_deref(),
-        license: package.license.as_deref(),
-        repository: package
-            .repository
-            .as_deref()
-            .map(|url| Repository { kind: "git", url }),
-        homepage: package.homepage.as_deref(),
-        contributors: &package.authors,
-        kind: "module",
-        engines: Engines { node: ">=20" },
-        types: "./index.d.ts",
-        exports: Exports {
-            main: Conditions::new(&CONDITIONS),
-            slim: one("slim"),
-            inline: one("inline"),
-            module: "./dist/core_bg.wasm",
-            manifest: "./package.json",
-        },
-        side_effects: ["./dist/handler-entries/*.js"],
-        files: ["dist", "index.d.ts", "README.md"],
+fn text(text: impl ToString) -> Json {
+    Json::Text(text.to_string())
+}
+
+const ENTRY_TYPES: (&str, &str) = ("types", "./index.d.ts");
+
+fn manifest(name: &str, module: &Module) -> Json {
+    let package = &module.package;
+    let with_types = |entries: Vec<(&'static str, Json)>| {
+        let types = (ENTRY_TYPES.0, text(ENTRY_TYPES.1));
+        Json::Object([types].into_iter().chain(entries).collect())
+    };
+    let conditions = CONDITIONS.map(|(condition, name)| (condition, text(entry(name))));
+    let one = |name: &str| with_types(vec![("default", text(entry(name)))]);
+    let mut fields = vec![("name", text(name)), ("version", text(&package.version))];
+    for (key, value) in [
+        ("description", &package.description),
+        ("license", &package.license),
+        ("repository", &package.repository),
+        ("homepage", &package.homepage),
+    ] {
+        fields.extend(value.as_ref().map(|value| (key, text(value))));
     }
+    if !package.authors.is_empty() {
+        let authors = package.authors.iter().map(text).collect();
+        fields.push(("contributors", Json::List(authors)));
+    }
+    fields.extend([
+        ("type", text("module")),
+        ("engines", Json::Object(vec![("node", text(">=20"))])),
+        (ENTRY_TYPES.0, text(ENTRY_TYPES.1)),
+        (
+            "exports",
+            Json::Object(vec![
+                (".", with_types(conditions.into())),
+                ("./slim", one("slim")),
+                ("./inline", one("inline")),
+                ("./core_bg.wasm", text("./dist/core_bg.wasm")),
+                ("./package.json", text("./package.json")),
+            ]),
+        ),
+        // Bundlers drop what they take for unused without this.
+        (
+            "sideEffects",
+            Json::List(vec![text("./dist/handler-entries/*.js")]),
+        ),
+        (
+            "files",
+            Json::List(["dist", "index.d.ts", "README.md"].map(text).into()),
+        ),
+    ]);
+    Json::Object(fields)
 }
 
 fn readme(name: &str, module: &Module) -> String {
@@ -242,20 +216,11 @@ mod tests {
     }
 
     #[test]
-    fn conditions_come_in_the_order_in_which_they_must_be_tried() {
-        let text = serde_json::to_string(&Conditions::new(&CONDITIONS)).unwrap();
-        let order = [
-            "types",
-            "workerd",
-            "edge-light",
-            "deno",
-            "bun",
-            "node",
-            "browser",
-            "default",
-        ];
-        let places = order.map(|condition| text.find(&format!("\"{condition}\":")));
-        assert!(places.is_sorted() && places[0] == Some(1), "{text}");
+    fn the_order_of_conditions_is_kept_for_the_first_one_counts() {
+        let given = CONDITIONS.map(|(condition, name)| (condition, text(entry(name))));
+        let written = serde_json::to_string(&Json::Object(given.into())).unwrap();
+        let places = CONDITIONS.map(|(condition, _)| written.find(&format!("\"{condition}\":")));
+        assert!(places.is_sorted() && places[0].is_some(), "{written}");
     }
 
     #[test]
