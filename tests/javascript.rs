@@ -23,6 +23,7 @@ use support::small::{CDYLIB, Crate};
 
 const WORKER: &str = "examples/worker";
 const FAULTY: &str = "tests/guests/faulty";
+const JAVASCRIPT: &str = "tests/guests/javascript";
 
 /// What the packages support, and the suites need.
 const OLDEST_NODE: u32 = 20;
@@ -74,7 +75,11 @@ fn the_packages_work_in_every_runtime() {
     let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
     // With or without Node.js: to make a package takes none.
     assert_eq!(made::<&str>(&[]), js.join("dist"));
-    for (guest, name) in [(WORKER, "worker-npm"), (FAULTY, "faulty-guest-npm")] {
+    for (guest, name) in [
+        (WORKER, "worker-npm"),
+        (FAULTY, "faulty-guest-npm"),
+        (JAVASCRIPT, "javascript-guest-npm"),
+    ] {
         let output = packages.join(name);
         let made = made(&[OsStr::new(guest), OsStr::new("-o"), output.as_os_str()]);
         assert_eq!(made, output);

@@ -32,6 +32,9 @@ async function get(send) {
   assert.ok(lines.includes('x-scent: lavender'), lines.join('\n'));
   assert.equal(lines.at(-1), 'body: 0 bytes');
 
+  // What it asks JavaScript for.
+  assert.equal(await (await send('/max')).text(), '4');
+
   const invalid = await send('/header');
   assert.equal(invalid.status, 502);
   assert.equal(invalid.headers.get('x-lavandula-error'), 'bad_response');
@@ -43,13 +46,16 @@ async function post(send) {
   assert.equal(counted.headers.get('content-type'), 'application/json');
   assert.deepEqual(await counted.json(), { lines: 2, words: 3, characters: 22 });
 
+  const formatted = await send('/format', { method: 'POST', body: '{ "scent": [ "lavender", 1.5 ] }' });
+  assert.equal(await formatted.text(), '{"scent":["lavender",1.5]}');
+
   const echoed = await send('/echo', { method: 'POST', body: BYTES });
   assert.equal(echoed.status, 200);
   assert.ok(Buffer.from(await echoed.arrayBuffer()).equals(BYTES), 'the bytes are not those that were sent');
 }
 
 async function panic(send) {
-  for (const path of ['/trap', '/overflow']) {
+  for (const path of ['/trap', '/overflow', '/throw']) {
     const response = await send(path);
     assert.equal(response.status, 500, path);
     assert.equal(response.headers.get('x-lavandula-error'), 'trap', path);
@@ -60,6 +66,8 @@ async function panic(send) {
 async function next(send) {
   // A static that counts requests: each finds it as it was when the instance began.
   for (const _ of [1, 2]) assert.equal(await (await send('/count')).text(), '1');
+  // A handler that keeps values of JavaScript, which is then another instance.
+  assert.equal(await (await send('/hold?n=200')).text(), 'held\n');
   await get(send);
   await post(send);
 }

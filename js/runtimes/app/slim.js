@@ -3,6 +3,8 @@
 
 import faultyUrl from 'faulty-guest/core_bg.wasm';
 import { Handler as Faulty } from 'faulty-guest/slim';
+import javascriptUrl from 'javascript-guest/core_bg.wasm';
+import { Handler as Javascript } from 'javascript-guest/slim';
 import lavandulaUrl from 'lavandula/core_bg.wasm';
 import * as lavandula from 'lavandula/slim';
 import workerUrl from 'worker/core_bg.wasm';
@@ -16,6 +18,7 @@ export default {
   fetch: app({
     lavandula: { ...lavandula, init: () => lavandula.init(lavandulaUrl) },
     worker: new Worker({ module: compiled(workerUrl) }).fetch,
+    javascript: new Javascript({ module: compiled(javascriptUrl) }).fetch,
     faulty: new Faulty({ module: compiled(faultyUrl) }).fetch,
   }),
 };

@@ -16,6 +16,7 @@ const MADE = process.env.LAVANDULA_PACKAGES ?? here('../../../target/lavandula')
 const PACKAGES = [
   { name: 'lavandula', folder: here('../..'), made: 'dist/index.node.js', command: 'npm run build` in js/, or `cargo test --test javascript' },
   { name: 'worker', folder: join(MADE, 'worker-npm'), made: 'package.json', command: 'cargo run -- npm examples/worker' },
+  { name: 'javascript-guest', folder: join(MADE, 'javascript-guest-npm'), made: 'package.json', command: 'cargo run -- npm tests/guests/javascript' },
   { name: 'faulty-guest', folder: join(MADE, 'faulty-guest-npm'), made: 'package.json', command: 'cargo run -- npm tests/guests/faulty' },
 ];
 
