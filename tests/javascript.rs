@@ -90,7 +90,6 @@ fn the_packages_work_in_every_runtime() {
     install(&js);
     succeeds(&js, "npm", &["run", "bundle"], &packages);
     succeeds(&js, "npm", &["test"], &packages);
-    succeeds(&js, "npm", &["run", "test:playground"], &packages);
     install(&js.join("runtimes"));
     succeeds(&js.join("runtimes"), "npm", &["test"], &packages);
 }
