@@ -182,7 +182,8 @@ function freeIn(runtime, instance, pointer) {
   } catch (error) {
     throw instance.trapped(error);
   }
-  release(runtime, instance);
+  // An instance that has not ended is the current one of its runtime.
+  release(runtime);
 }
 
 function freeCollected({ runtime, instance, pointer }) {

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::span::Span;
 use crate::handler::Handler;
 use crate::instance;
+use crate::span::Span;
 
 /// Bindings for the world `edge-handler`, with its `export!` macro.
 ///

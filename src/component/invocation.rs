@@ -6,7 +6,6 @@ use crate::handler::Handler;
 use crate::image::zero_stack;
 use crate::instance;
 
-
 /// `seal`.
 #[inline(always)]
 pub fn seal<T: Handler>() -> *const u8 {

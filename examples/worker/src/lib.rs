@@ -61,7 +61,8 @@ mod tests {
     fn a_text_is_counted() {
         let mut invocation = lavandula::Invocation::new();
         let answer = invocation.run(|cx| {
-            let request = Request::new("POST", "/count").with_body("Zwölf Boxkämpfer\njagen".as_bytes());
+            let request =
+                Request::new("POST", "/count").with_body("Zwölf Boxkämpfer\njagen".as_bytes());
             let response = handle(cx, request).unwrap();
             (response.status(), response.body().as_bytes().to_vec())
         });

@@ -181,7 +181,8 @@ mod tests {
     fn a_form_that_is_not_known_is_refused_and_not_guessed_at() {
         let error = factory("export function add() {}\n").unwrap_err();
         assert!(error.contains("where an instance begins"), "{error}");
-        let error = factory(&GENERATED.replace("export class Point", "export { Point };\nclass Point"));
+        let error =
+            factory(&GENERATED.replace("export class Point", "export { Point };\nclass Point"));
         assert!(error.unwrap_err().contains("`export { Point };`"));
     }
 
