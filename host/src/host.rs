@@ -435,7 +435,7 @@ impl Host {
     /// The same without an account.
     pub(crate) async fn settle_rest(&self, rest: &mut Rest) {
         if let Some(used) = self.leave(rest) {
-            // Not in a server, where the groom does it.
+            // Seldom in a server, where the groom does it.
             Box::pin(self.tidy(used)).await;
         }
     }

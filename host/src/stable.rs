@@ -15,12 +15,17 @@ use tokio::sync::Notify;
 use crate::place::Place;
 use crate::sandbox::{Ready, Sandbox, Used};
 
+/// Used instances that wait for the groom at most. One that waits is one whose memory
+/// the caches lose again: a server with more connections than that would go through
+/// the memory of as many instances in turn.
+const MOST_USED: usize = 4;
+
 /// When used instances are put in order.
 #[derive(Debug)]
 enum Order {
     /// Before the answer is returned.
     AtOnce,
-    /// By the groom, who is called by this.
+    /// By the groom, who is called by this, unless he has enough to do.
     Later(Notify),
 }
 
@@ -94,16 +99,19 @@ impl Stable {
         room
     }
 
-    /// Leaves a used instance to the groom; gives it back where there is none.
+    /// Leaves a used instance to the groom; gives it back where there is none, or where
+    /// he has enough to do.
     pub(crate) fn leave(&self, used: UsedInPlace) -> Option<UsedInPlace> {
-        match &self.order {
-            Order::Later(call) if !self.is_closed() => {
-                self.used().push(used);
-                call.notify_one();
-                None
-            }
-            _ => Some(used),
+        let Order::Later(call) = &self.order else {
+            return Some(used);
+        };
+        let mut waiting = self.used();
+        if self.is_closed() || waiting.len() >= MOST_USED {
+            return Some(used);
         }
+        waiting.push(used);
+        call.notify_one();
+        None
     }
 
     /// Has nobody wait any more: those who do go now, and the groom with them. Says
