@@ -7,8 +7,8 @@ const encoder = new TextEncoder();
 /** The most bytes of UTF-8 that one unit of UTF-16 needs. */
 const BYTES_PER_UNIT = 3;
 
-/** Up to here room for the worst case is taken; counting would cost more. */
-const RESERVED_AT_ONCE = 4096;
+/** Up to here, half a block, room for the worst case is taken; counting would cost more. */
+const RESERVED_AT_ONCE = 32 * 1024;
 
 /** Up to so many units of UTF-16 a text is short. */
 const SHORT = 32;
