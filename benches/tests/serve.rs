@@ -120,11 +120,34 @@ fn another_body_is_an_error_and_no_answer() {
 
 #[test]
 fn another_status_is_an_error_that_names_it() {
-    let measured = measured(&floor(&answer(503, "hello")), "hello", SHORT);
+    let measured = measured(&floor(&answer(504, "hello")), "hello", SHORT);
     let found = &measured.groups[0];
     assert_eq!(found.answers, 0);
     let (what, _) = found.errors.iter().next().expect("they are found");
-    assert!(what.contains("503"), "{what}");
+    assert!(what.contains("504"), "{what}");
+}
+
+#[test]
+fn refusals_are_counted_to_the_last_and_are_no_answers() {
+    let measured = measured(&floor(&answer(503, "busy")), "hello", SHORT);
+    let found = &measured.groups[0];
+    assert_eq!((found.answers, found.latencies.count()), (0, 0));
+    // More than the errors that end a run.
+    assert!(found.refusals > 200, "{}", found.refusals);
+    let errors = [("refused with 503".to_owned(), found.refusals)];
+    assert_eq!(found.errors, errors.into());
+    assert!(measured.elapsed >= Duration::from_millis(200));
+}
+
+#[test]
+fn a_server_that_does_nothing_but_refuse_is_not_waited_for_for_ever() {
+    let measured = measured(&floor(&answer(503, "")), "", Until::Answers(10));
+    assert_eq!(measured.answers(), 0);
+    let errors = &measured.groups[0].errors;
+    assert!(
+        errors.keys().any(|what| what.starts_with("not one answer")),
+        "{errors:?}"
+    );
 }
 
 #[test]
