@@ -263,9 +263,15 @@ fn close_standard_streams() {
     }
 }
 
+/// Ends initialisation, where invocations come one after the other.
+#[cfg(any(feature = "js", feature = "arena-guest"))]
+pub(crate) fn seal(initialise: fn()) -> Result<(), StateError> {
+    seal_for(Form::OneArena, initialise)
+}
+
 /// Ends initialisation. `form` is that of an instance whose global allocator does not
 /// work with the arena.
-pub(crate) fn seal(initialise: fn(), form: Form) -> Result<(), StateError> {
+pub(crate) fn seal_for(form: Form, initialise: fn()) -> Result<(), StateError> {
     // SAFETY: a host that seals is done with the answer, if there was one: that the
     // request could not be taken.
     unsafe { INSTANCE.invocation.settle() };
@@ -455,7 +461,15 @@ pub(crate) fn reply(result: Result<(), StateError>) {
     unsafe { INSTANCE.reply.get().write(reply) };
 }
 
+/// Whether the last of them was no success.
+#[cfg(feature = "js")]
+pub(crate) fn was_refused() -> bool {
+    // SAFETY: one thread, and nobody has a reference.
+    unsafe { (*INSTANCE.reply.get()).is_error != 0 }
+}
+
 /// Where the host finds it.
+#[cfg(not(feature = "js"))]
 pub(crate) fn reply_place() -> *const Reply {
     INSTANCE.reply.get()
 }

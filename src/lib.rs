@@ -121,12 +121,18 @@
 //!   hash maps live in it.
 //! - `arena-guest`: makes this crate itself, built for WebAssembly, the
 //!   component with the world `arena-guest`. Not for dependent crates.
+//! - `js`: [`export!`] exports for JavaScript instead of hosts of components. `lavandula
+//!   npm` turns it on. With `arena-guest`, this crate itself is the module of the npm
+//!   package.
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![warn(missing_docs)]
 #![cfg_attr(
-    feature = "arena-guest",
-    allow(dead_code, reason = "the component of the arena alone has no handler")
+    any(feature = "arena-guest", feature = "js"),
+    allow(
+        dead_code,
+        reason = "the arena alone has no handler, and JavaScript asks for less than a host"
+    )
 )]
 
 extern crate alloc;
@@ -134,8 +140,10 @@ extern crate alloc;
 extern crate std;
 
 mod arena;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "js")))]
 mod component;
+#[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+mod handler;
 #[cfg(any(feature = "std", target_arch = "wasm32"))]
 mod heap;
 mod http;
@@ -144,9 +152,14 @@ mod image;
 #[cfg(target_arch = "wasm32")]
 mod instance;
 mod invocation;
+#[cfg(all(target_arch = "wasm32", feature = "js"))]
+mod js;
 #[cfg(any(target_arch = "wasm32", test))]
 mod lease;
-#[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+#[cfg(all(
+    target_arch = "wasm32",
+    not(any(feature = "arena-guest", feature = "js"))
+))]
 mod overlap;
 #[cfg(any(target_arch = "wasm32", test))]
 mod persistent;
@@ -179,11 +192,16 @@ struct Readme;
 #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
 #[doc(hidden)]
 pub mod __private {
-    #[cfg(target_os = "wasi")]
+    #[cfg(all(target_os = "wasi", not(feature = "js")))]
     pub use crate::component::sbrk;
+    #[cfg(not(feature = "js"))]
     pub use crate::component::{
-        Handler, Overlapping, Service, cabi_realloc, edge, invocations, rewind, seal, seal_service,
+        Overlapping, Service, cabi_realloc, edge, invocations, rewind, seal, seal_service,
     };
+    pub use crate::handler::Handler;
+    #[cfg(feature = "js")]
+    pub use crate::js::{handle, holds_everything, last_words, receive, rewind, seal, usage};
+    #[cfg(not(feature = "js"))]
     pub use crate::service::bindings as edge_service;
 }
 
@@ -295,40 +313,107 @@ macro_rules! export {
             }
 
             #[cfg(target_arch = "wasm32")]
-    $crate::__private::edge::export!(__Lavandula with_types_in $crate::__private::edge);
-
-            #[cfg(target_arch = "wasm32")]
-    $crate::__private::invocations::export!(__Lavandula with_types_in $crate::__private::invocations);
-
-            #[cfg(target_arch = "wasm32")]
-            #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#seal")]
-            extern "C" fn __lavandula_seal() -> *const u8 {
-                $crate::__private::seal::<__Lavandula>()
-            }
-
-            #[cfg(target_arch = "wasm32")]
-            #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#rewind")]
-            extern "C" fn __lavandula_rewind() -> *const u8 {
-                $crate::__private::rewind()
-            }
-
-            #[cfg(target_arch = "wasm32")]
-            #[unsafe(export_name = "cabi_realloc")]
-            unsafe extern "C" fn __lavandula_cabi_realloc(
-                old: *mut u8,
-                old_len: usize,
-                align: usize,
-                new_len: usize,
-            ) -> *mut u8 {
-                // SAFETY: what the canonical ABI promises.
-                unsafe { $crate::__private::cabi_realloc(old, old_len, align, new_len) }
-            }
-
-            #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
-            #[unsafe(export_name = "sbrk")]
-            extern "C" fn __lavandula_sbrk(increment: isize) -> *mut u8 {
-                $crate::__private::sbrk(increment)
-            }
+            $crate::__doors!(__Lavandula);
         };
+    };
+}
+
+/// The exports of a component, for what [`export!`] makes. Not for direct use.
+#[cfg(all(target_arch = "wasm32", not(feature = "js")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __doors {
+    ($handler:ident) => {
+        $crate::__private::edge::export!($handler with_types_in $crate::__private::edge);
+        $crate::__private::invocations::export!(
+            $handler with_types_in $crate::__private::invocations
+        );
+
+        #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#seal")]
+        extern "C" fn __lavandula_seal() -> *const u8 {
+            $crate::__private::seal::<$handler>()
+        }
+
+        $crate::__kept_by_hand!();
+    };
+}
+
+/// What is the same whatever the doors are. Not for direct use.
+#[cfg(all(target_arch = "wasm32", not(feature = "js")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __kept_by_hand {
+    () => {
+        #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#rewind")]
+        extern "C" fn __lavandula_rewind() -> *const u8 {
+            $crate::__private::rewind()
+        }
+
+        #[unsafe(export_name = "cabi_realloc")]
+        unsafe extern "C" fn __lavandula_cabi_realloc(
+            old: *mut u8,
+            old_len: usize,
+            align: usize,
+            new_len: usize,
+        ) -> *mut u8 {
+            // SAFETY: what the canonical ABI promises.
+            unsafe { $crate::__private::cabi_realloc(old, old_len, align, new_len) }
+        }
+
+        #[cfg(target_os = "wasi")]
+        #[unsafe(export_name = "sbrk")]
+        extern "C" fn __lavandula_sbrk(increment: isize) -> *mut u8 {
+            $crate::__private::sbrk(increment)
+        }
+    };
+}
+
+/// The exports for JavaScript. By hand, and numbers only: what wasm-bindgen would
+/// make of them keeps a frame on the stack, which a rewind overwrites.
+#[cfg(all(target_arch = "wasm32", feature = "js"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __doors {
+    ($handler:ident) => {
+        #[unsafe(export_name = "lavandula_seal")]
+        extern "C" fn __lavandula_seal() -> u32 {
+            $crate::__private::seal::<$handler>()
+        }
+
+        #[unsafe(export_name = "lavandula_receive")]
+        extern "C" fn __lavandula_receive(len: usize) -> *mut u8 {
+            $crate::__private::receive(len)
+        }
+
+        #[unsafe(export_name = "lavandula_handle")]
+        unsafe extern "C" fn __lavandula_handle(
+            head: *const u8,
+            head_len: usize,
+            body: *const u8,
+            body_len: usize,
+        ) -> *const u32 {
+            // SAFETY: what JavaScript promises: it has both from `receive`.
+            unsafe { $crate::__private::handle::<$handler>(head, head_len, body, body_len) }
+        }
+
+        #[unsafe(export_name = "lavandula_usage")]
+        extern "C" fn __lavandula_usage() -> *const u32 {
+            $crate::__private::usage()
+        }
+
+        #[unsafe(export_name = "lavandula_rewind")]
+        extern "C" fn __lavandula_rewind() -> u32 {
+            $crate::__private::rewind()
+        }
+
+        #[unsafe(export_name = "lavandula_last_words")]
+        extern "C" fn __lavandula_last_words() -> *const u32 {
+            $crate::__private::last_words()
+        }
+
+        #[unsafe(export_name = "lavandula_holds_everything")]
+        extern "C" fn __lavandula_holds_everything() -> u32 {
+            $crate::__private::holds_everything()
+        }
     };
 }

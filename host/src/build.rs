@@ -16,7 +16,7 @@ use crate::{border, program, whole_file};
 mod compile;
 mod sources;
 
-use compile::{Compilation, Compiled};
+use compile::{Compilation, Compiled, Purpose};
 
 pub use sources::{Depth, Sources};
 
@@ -62,6 +62,7 @@ struct Settings {
     default_features: Option<bool>,
     stack_size: Option<u32>,
     strip: bool,
+    npm_core: Option<PathBuf>,
     request: Vec<TypicalRequest>,
 }
 
@@ -154,6 +155,16 @@ pub struct Built {
     pub typical: Vec<TypicalRequest>,
 }
 
+/// A module for JavaScript, on which wasm-bindgen has still to work.
+pub(crate) struct Module {
+    pub(crate) package: Package,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) optimised: bool,
+    pub(crate) target_directory: PathBuf,
+    /// Where the crate wants it, if the package around it is made by hand.
+    pub(crate) npm_core: Option<PathBuf>,
+}
+
 /// Why a build failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -167,6 +178,12 @@ pub enum BuildError {
     /// A workspace without a package of its own.
     #[error("{0} is a workspace without a package: give the folder of one of its members")]
     NoPackage(PathBuf),
+    /// A crate that is no handler.
+    #[error(
+        "{0} does not depend on lavandula: a handler for JavaScript has it among its \
+         dependencies, and exports itself with `lavandula::export!(...)`"
+    )]
+    NoDependency(String),
     /// A package without a library.
     #[error("{0} has no library: a handler is a library crate with `lavandula::export!(...)`")]
     NoLibrary(String),
@@ -290,6 +307,7 @@ impl Build {
             package: &package,
             settings: &settings,
             target,
+            purpose: Purpose::Component,
         }
         .run()?;
         let mut component = componentize(&package, module)?;
@@ -309,6 +327,35 @@ impl Build {
             component: output,
             target,
             typical: settings.request,
+        })
+    }
+
+    /// Builds a module for JavaScript, with what `lavandula npm` exports.
+    pub(crate) fn module(&self) -> Result<Module, BuildError> {
+        let (metadata, package) = self.read()?;
+        let settings = settings(&package)?;
+        let target = Target::Unknown;
+        add_target(target, self.quiet)?;
+        let feature = javascript(&package)?;
+        let Compiled { module, .. } = Compilation {
+            build: &self.clone().features([feature]),
+            metadata: &metadata,
+            package: &package,
+            settings: &settings,
+            target,
+            purpose: Purpose::JavaScript,
+        }
+        .run()?;
+        let folder = package.manifest_path.parent();
+        Ok(Module {
+            npm_core: settings.npm_core.map(|core| match folder {
+                Some(folder) => folder.as_std_path().join(core),
+                None => core,
+            }),
+            package,
+            bytes: module,
+            optimised: self.optimised,
+            target_directory: metadata.target_directory.into(),
         })
     }
 
@@ -341,6 +388,20 @@ impl Build {
         }
         Ok((metadata, package))
     }
+}
+
+/// The feature by which a crate exports for JavaScript: that of our own crate, by the
+/// name that its manifest has for it.
+fn javascript(package: &Package) -> Result<String, BuildError> {
+    const OURS: &str = "lavandula";
+    if package.name.as_str() == OURS {
+        return Ok("js".to_owned());
+    }
+    let dependency = package.dependencies.iter().find(|one| one.name == OURS);
+    let dependency =
+        dependency.ok_or_else(|| BuildError::NoDependency(package.name.to_string()))?;
+    let name = dependency.rename.as_deref().unwrap_or(OURS);
+    Ok(format!("{name}/js"))
 }
 
 /// Writes the symbols of a component beside it. Without them, those of the one

@@ -40,6 +40,7 @@ pub mod bindings;
 pub mod build;
 pub mod check;
 pub mod inspect;
+pub mod npm;
 pub mod sandbox;
 
 mod account;

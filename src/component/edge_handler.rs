@@ -1,7 +1,5 @@
 //! The doors of the world `edge-handler`: what `export!` exports, for any [`Handler`].
 
-use crate::{Context, Request, Response};
-
 /// Bindings for the doors, with their `export!` macro.
 #[allow(missing_docs, reason = "generated from the WIT, which has the docs")]
 #[allow(clippy::undocumented_unsafe_blocks, reason = "generated")]
@@ -13,14 +11,4 @@ pub mod edge {
         generate_all,
         runtime_path: "crate::component::rt",
     });
-}
-
-/// The one function behind all doors, and what comes before it. `export!`
-/// implements it.
-pub trait Handler: 'static {
-    /// Is called once, before the first request.
-    fn initialise();
-
-    /// Answers one request.
-    fn handle<'a>(cx: &'a Context, request: Request<'a>) -> Response<'a>;
 }

@@ -2,8 +2,8 @@
 
 use core::mem::ManuallyDrop;
 
-use super::edge_handler::Handler;
 use super::edge_handler::edge::exports::lavandula::arena::handler as wit;
+use crate::handler::Handler;
 use crate::http::{headers_in, headers_of};
 use crate::{AllocError, Arena, IntoResponse, Request, Response, instance};
 

@@ -5,11 +5,11 @@
 
 use alloc::vec::Vec;
 
+use crate::handler::Handler;
 use crate::image::zero_stack;
 use crate::instance::{self, Form};
 use crate::span::Span;
 
-use super::edge_handler::Handler;
 use super::edge_service::Service;
 
 /// Bindings, with their `export!` macro.
@@ -113,7 +113,7 @@ pub fn rewind() -> *const u8 {
 
 #[inline(never)]
 fn initialise_and_seal(initialise: fn(), form: Form) {
-    instance::reply(instance::seal(initialise, form));
+    instance::reply(instance::seal_for(form, initialise));
 }
 
 #[inline(never)]

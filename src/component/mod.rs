@@ -21,7 +21,7 @@ pub(crate) mod rt;
 mod wasi_http;
 
 #[cfg(not(feature = "arena-guest"))]
-pub use edge_handler::{Handler, edge};
+pub use edge_handler::edge;
 #[cfg(not(feature = "arena-guest"))]
 pub use edge_service::Service;
 #[cfg(not(feature = "arena-guest"))]

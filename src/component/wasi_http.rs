@@ -4,12 +4,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 
-use super::edge_handler::Handler;
 use super::edge_handler::edge::exports::wasi::http0_2_0::incoming_handler;
 use super::edge_handler::edge::wasi::http0_2_0::types::{
     Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 use super::edge_handler::edge::wasi::io::streams::{OutputStream, StreamError};
+use crate::handler::Handler;
 use crate::http::{headers_in, headers_of};
 use crate::{AllocError, Arena, Header, IntoResponse, Request, Response, instance};
 

@@ -8,7 +8,10 @@ mod context;
 mod request;
 mod response;
 
-#[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+#[cfg(all(
+    target_arch = "wasm32",
+    not(any(feature = "arena-guest", feature = "js"))
+))]
 pub(crate) use request::{headers_in, headers_of};
 
 pub use context::Context;

@@ -1,8 +1,20 @@
 //! A request, borrowed from the arena.
 
-#[cfg(any(test, all(target_arch = "wasm32", not(feature = "arena-guest"))))]
+#[cfg(any(
+    test,
+    all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    )
+))]
 use crate::{AllocError, Arena};
-#[cfg(any(test, all(target_arch = "wasm32", not(feature = "arena-guest"))))]
+#[cfg(any(
+    test,
+    all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    )
+))]
 use alloc::{string::String, vec::Vec};
 
 /// One header: its name in lower case, and its value.
@@ -197,7 +209,13 @@ impl<'a, B> Request<'a, B> {
 }
 
 /// Headers as a door receives them, copied into the arena, names in lower case.
-#[cfg(any(test, all(target_arch = "wasm32", not(feature = "arena-guest"))))]
+#[cfg(any(
+    test,
+    all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    )
+))]
 pub(crate) fn headers_in<'a, N: AsRef<str>, V: AsRef<[u8]>>(
     arena: &'a Arena,
     headers: &[(N, V)],
@@ -215,7 +233,13 @@ pub(crate) fn headers_in<'a, N: AsRef<str>, V: AsRef<[u8]>>(
 }
 
 /// The same where they lie in the arena already.
-#[cfg(any(test, all(target_arch = "wasm32", not(feature = "arena-guest"))))]
+#[cfg(any(
+    test,
+    all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    )
+))]
 pub(crate) fn headers_of<'a>(
     arena: &'a Arena,
     headers: &'a mut [(String, Vec<u8>)],

@@ -28,7 +28,10 @@ impl Body<'_> {
         }
     }
 
-    #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+    #[cfg(all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    ))]
     pub(crate) fn into_vec(self) -> Vec<u8> {
         match self {
             Self::Borrowed(bytes) => crate::instance::into_vec(bytes),
@@ -137,7 +140,10 @@ impl<'a> Response<'a> {
     }
 
     /// The headers as both doors lower them.
-    #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+    #[cfg(all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    ))]
     pub(crate) fn owned_headers(&self) -> Vec<(String, Vec<u8>)> {
         let owned = |header: &Header<'_>| (String::from(header.name), header.value.to_vec());
         self.headers.iter().map(owned).collect()

@@ -42,62 +42,65 @@ macro_rules! __export_service {
             };
 
             #[cfg(target_arch = "wasm32")]
-            struct __Lavandula;
-
-            #[cfg(target_arch = "wasm32")]
-            impl $crate::__private::Service for __Lavandula {
-                const BUDGET: Option<usize> = __LAVANDULA_BUDGET;
-
-                fn initialise() {
-                    __lavandula_initialise();
-                }
-
-                async fn handle<'a>(
-                    cx: &'a $crate::Context,
-                    request: $crate::Request<'a, $crate::Incoming>,
-                ) -> $crate::Streamed<'a> {
-                    __lavandula_answer(cx, request).await
-                }
-            }
-
-            #[cfg(target_arch = "wasm32")]
-            use $crate::__private::Overlapping as __Overlapping;
-
-            #[cfg(target_arch = "wasm32")]
-    $crate::__private::edge_service::export!(__Lavandula with_types_in $crate::__private::edge_service);
-
-            #[cfg(target_arch = "wasm32")]
-    $crate::__private::invocations::export!(__Overlapping with_types_in $crate::__private::invocations);
-
-            #[cfg(target_arch = "wasm32")]
-            #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#seal")]
-            extern "C" fn __lavandula_seal() -> *const u8 {
-                $crate::__private::seal_service::<__Lavandula>()
-            }
-
-            #[cfg(target_arch = "wasm32")]
-            #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#rewind")]
-            extern "C" fn __lavandula_rewind() -> *const u8 {
-                $crate::__private::rewind()
-            }
-
-            #[cfg(target_arch = "wasm32")]
-            #[unsafe(export_name = "cabi_realloc")]
-            unsafe extern "C" fn __lavandula_cabi_realloc(
-                old: *mut u8,
-                old_len: usize,
-                align: usize,
-                new_len: usize,
-            ) -> *mut u8 {
-                // SAFETY: what the canonical ABI promises.
-                unsafe { $crate::__private::cabi_realloc(old, old_len, align, new_len) }
-            }
-
-            #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
-            #[unsafe(export_name = "sbrk")]
-            extern "C" fn __lavandula_sbrk(increment: isize) -> *mut u8 {
-                $crate::__private::sbrk(increment)
-            }
+            $crate::__service_door!(
+                __lavandula_answer,
+                __lavandula_initialise,
+                __LAVANDULA_BUDGET
+            );
         };
+    };
+}
+
+/// The exports of a component whose invocations may overlap. Not for direct use.
+#[cfg(all(target_arch = "wasm32", not(feature = "js")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __service_door {
+    ($answer:ident, $initialise:ident, $budget:ident) => {
+        struct __Lavandula;
+
+        impl $crate::__private::Service for __Lavandula {
+            const BUDGET: Option<usize> = $budget;
+
+            fn initialise() {
+                $initialise();
+            }
+
+            async fn handle<'a>(
+                cx: &'a $crate::Context,
+                request: $crate::Request<'a, $crate::Incoming>,
+            ) -> $crate::Streamed<'a> {
+                $answer(cx, request).await
+            }
+        }
+
+        use $crate::__private::Overlapping as __Overlapping;
+
+        $crate::__private::edge_service::export!(
+            __Lavandula with_types_in $crate::__private::edge_service
+        );
+        $crate::__private::invocations::export!(
+            __Overlapping with_types_in $crate::__private::invocations
+        );
+
+        #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#seal")]
+        extern "C" fn __lavandula_seal() -> *const u8 {
+            $crate::__private::seal_service::<__Lavandula>()
+        }
+
+        $crate::__kept_by_hand!();
+    };
+}
+
+/// JavaScript calls one function and takes its result: it has no door for a handler
+/// that waits. Not for direct use.
+#[cfg(all(target_arch = "wasm32", feature = "js"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __service_door {
+    ($answer:ident, $initialise:ident, $budget:ident) => {
+        compile_error!(
+            "a handler that waits is for hosts of WASI 0.3: build it with `lavandula build`"
+        );
     };
 }

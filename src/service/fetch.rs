@@ -39,6 +39,13 @@ impl<'a> Fetched<'a> {
 /// The body of a request of one's own: bytes, or one that comes from elsewhere.
 pub struct Outgoing(pub(super) Kind);
 
+#[cfg_attr(
+    not(all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    )),
+    expect(dead_code, reason = "there is no host to send it")
+)]
 pub(super) enum Kind {
     Bytes(Vec<u8>),
     Incoming(Incoming),
@@ -102,9 +109,15 @@ impl Context {
         request: Request<'_, B>,
     ) -> Result<Fetched<'_>, FetchError> {
         let target = Target::parse(request.path_with_query()).ok_or(FetchError::Invalid)?;
-        #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+        #[cfg(all(
+            target_arch = "wasm32",
+            not(any(feature = "arena-guest", feature = "js"))
+        ))]
         return super::door::send(self.arena(), target, request).await;
-        #[cfg(not(all(target_arch = "wasm32", not(feature = "arena-guest"))))]
+        #[cfg(not(all(
+            target_arch = "wasm32",
+            not(any(feature = "arena-guest", feature = "js"))
+        )))]
         {
             let _ = (target, request.into_parts().1.into());
             Err(FetchError::NoHost)

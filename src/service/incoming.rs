@@ -8,7 +8,10 @@ use super::{BodyError, wipe};
 use crate::{Arena, Buffer, Context, Request};
 
 /// Bytes that are asked for at a time.
-#[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+#[cfg(all(
+    target_arch = "wasm32",
+    not(any(feature = "arena-guest", feature = "js"))
+))]
 const PIECE: usize = 16 * 1024;
 
 /// The body of a request, or of an origin's answer, as it comes.
@@ -38,7 +41,10 @@ pub struct Incoming {
 
 enum Source {
     Memory(Vec<u8>),
-    #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+    #[cfg(all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    ))]
     Door(super::door::Reader),
     End,
 }
@@ -56,7 +62,10 @@ impl Incoming {
                 self.piece = core::mem::take(bytes);
                 self.source = Source::End;
             }
-            #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+            #[cfg(all(
+                target_arch = "wasm32",
+                not(any(feature = "arena-guest", feature = "js"))
+            ))]
             Source::Door(reader) => {
                 self.piece.clear();
                 self.piece.reserve(PIECE);
@@ -98,7 +107,10 @@ impl Incoming {
     }
 }
 
-#[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+#[cfg(all(
+    target_arch = "wasm32",
+    not(any(feature = "arena-guest", feature = "js"))
+))]
 impl Incoming {
     pub(super) fn of(reader: super::door::Reader) -> Self {
         Self {
@@ -117,7 +129,10 @@ impl Incoming {
     }
 }
 
-#[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+#[cfg(all(
+    target_arch = "wasm32",
+    not(any(feature = "arena-guest", feature = "js"))
+))]
 pub(super) enum Rest {
     Memory(Vec<u8>),
     Door(super::door::Reader),

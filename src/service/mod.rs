@@ -13,9 +13,15 @@
 //! without a host; there is nobody to fetch from. `docs/overlap.md` says what is
 //! done so that many invocations of one instance may wait at the same time.
 
-#[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+#[cfg(all(
+    target_arch = "wasm32",
+    not(any(feature = "arena-guest", feature = "js"))
+))]
 pub mod bindings;
-#[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+#[cfg(all(
+    target_arch = "wasm32",
+    not(any(feature = "arena-guest", feature = "js"))
+))]
 pub(crate) mod door;
 mod error;
 mod export;

@@ -7,7 +7,7 @@ use core::cell::RefCell;
 use core::fmt;
 use core::future::Future;
 
-use super::{BodyError, Incoming, LocalFuture, wipe};
+use super::{BodyError, Incoming, LocalFuture};
 use crate::{IntoResponse, Response};
 
 /// A response whose body may be written after its head was sent.
@@ -72,7 +72,10 @@ impl<'a> Response<'a> {
 }
 
 impl<'a> Streamed<'a> {
-    #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+    #[cfg(all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    ))]
     pub(crate) fn into_parts(self) -> (Response<'a>, Rest<'a>) {
         (self.head, self.rest)
     }
@@ -152,7 +155,10 @@ pub struct Writer {
 
 enum Sink {
     Memory(Rc<RefCell<Vec<u8>>>),
-    #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+    #[cfg(all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    ))]
     Door {
         stream: wit_bindgen::rt::async_support::StreamWriter<u8>,
         /// Used again for each piece. The host reads from it while we wait, and
@@ -162,7 +168,10 @@ enum Sink {
 }
 
 impl Writer {
-    #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+    #[cfg(all(
+        target_arch = "wasm32",
+        not(any(feature = "arena-guest", feature = "js"))
+    ))]
     pub(super) fn to(stream: wit_bindgen::rt::async_support::StreamWriter<u8>) -> Self {
         let piece = Vec::new();
         Self {
@@ -177,7 +186,10 @@ impl Writer {
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), BodyError> {
         match &mut self.sink {
             Sink::Memory(written) => written.borrow_mut().extend_from_slice(bytes),
-            #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+            #[cfg(all(
+                target_arch = "wasm32",
+                not(any(feature = "arena-guest", feature = "js"))
+            ))]
             Sink::Door { stream, piece } => {
                 if bytes.is_empty() {
                     return Ok(());
@@ -199,8 +211,11 @@ impl Drop for Writer {
         match &mut self.sink {
             // Who has made it reads it.
             Sink::Memory(_) => {}
-            #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
-            Sink::Door { piece, .. } => wipe(piece),
+            #[cfg(all(
+                target_arch = "wasm32",
+                not(any(feature = "arena-guest", feature = "js"))
+            ))]
+            Sink::Door { piece, .. } => super::wipe(piece),
         }
     }
 }

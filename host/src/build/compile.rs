@@ -12,9 +12,24 @@ use super::{Build, BuildError, STACK_SIZE, Settings, Target, cargo, shown};
 use crate::link_map::LinkMap;
 use crate::symbols::Symbols;
 
-/// The profile that handlers are compiled with: one of our own, so that no setting
-/// of the crate's workspace is needed for a small and fast component.
-const PROFILE: &str = "handler";
+/// What a module is compiled for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Component,
+    JavaScript,
+}
+
+impl Purpose {
+    /// The profile that handlers are compiled with: one of our own, so that no setting
+    /// of the crate's workspace is needed for a small and fast module. One for each
+    /// purpose: with one, either would have the other compiled again.
+    const fn profile(self) -> &'static str {
+        match self {
+            Self::Component => "handler",
+            Self::JavaScript => "handler-js",
+        }
+    }
+}
 
 /// Where cargo puts what is compiled with its own profile `dev`.
 const UNOPTIMISED_FOLDER: &str = "debug";
@@ -29,6 +44,7 @@ pub(super) struct Compilation<'a> {
     pub(super) package: &'a Package,
     pub(super) settings: &'a Settings,
     pub(super) target: Target,
+    pub(super) purpose: Purpose,
 }
 
 /// A module, and what its linker said of it.
@@ -75,6 +91,14 @@ impl Compilation<'_> {
     /// map is missing all the same, or is of another module, the module is linked
     /// again.
     pub(super) fn run(&self) -> Result<Compiled, BuildError> {
+        if self.purpose == Purpose::JavaScript {
+            // wasm-bindgen moves things around: a map would be of another module.
+            let artifact = self.cargo(Map::None, self.say())?;
+            return Ok(Compiled {
+                module: read(&artifact.path)?,
+                symbols: None,
+            });
+        }
         let map = self.map();
         if std::fs::read(&map).is_ok_and(|text| text == NO_MAP.as_bytes()) {
             return self.without_symbols(self.cargo(Map::None, self.say())?, &map);
@@ -113,7 +137,7 @@ impl Compilation<'_> {
     /// Where the map goes.
     fn map(&self) -> PathBuf {
         let profile = match self.build.optimised {
-            true => PROFILE,
+            true => self.purpose.profile(),
             false => UNOPTIMISED_FOLDER,
         };
         let target = self.metadata.target_directory.join(self.target.as_str());
@@ -150,11 +174,13 @@ impl Compilation<'_> {
             .arg(&self.package.manifest_path)
             .args(["--target", self.target.as_str()]);
         if self.build.optimised {
-            cargo.args(["--profile", PROFILE]);
-            let strip = if self.settings.strip {
-                "symbols"
-            } else {
-                "debuginfo"
+            let profile = self.purpose.profile();
+            cargo.args(["--profile", profile]);
+            // wasm-bindgen needs to know which features of WebAssembly there are, and
+            // strips the rest itself.
+            let strip = match (self.settings.strip, self.purpose) {
+                (true, Purpose::Component) => "symbols",
+                (false, _) | (_, Purpose::JavaScript) => "debuginfo",
             };
             for (key, value) in [
                 ("inherits", "\"release\""),
@@ -162,7 +188,7 @@ impl Compilation<'_> {
                 ("codegen-units", "1"),
                 ("strip", &format!("{strip:?}")),
             ] {
-                cargo.args(["--config", &format!("profile.{PROFILE}.{key}={value}")]);
+                cargo.args(["--config", &format!("profile.{profile}.{key}={value}")]);
             }
         }
         cargo

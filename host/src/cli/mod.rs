@@ -7,6 +7,7 @@ mod compile;
 mod config_file;
 mod grants;
 mod inspect;
+mod npm;
 mod serve;
 mod subject;
 mod tell;
@@ -53,6 +54,7 @@ enum Command {
     Compile(compile::Arguments),
     Check(Box<check::Arguments>),
     Inspect(inspect::Arguments),
+    Npm(npm::Arguments),
 }
 
 /// A failure with what to do about it, ready to be printed.
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Compile(arguments) => compile::run(arguments),
         Command::Check(arguments) => check::run(*arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Npm(arguments) => npm::run(arguments),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {}", chain(&*error));

@@ -1,0 +1,206 @@
+//! The files of a handler's package, besides its core: JavaScript, which is that of
+//! the npm package `lavandula`, and what npm has to know.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use super::bindings::Bindings;
+use super::{File, NpmError};
+use crate::build::Module;
+
+/// Files as they are in the repository.
+macro_rules! sources {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../js/src/", $name)))),*]
+    };
+}
+
+/// What a handler needs of the JavaScript.
+const SOURCES: &[(&str, &str)] = sources![
+    "argument.js",
+    "compile.js",
+    "failure.js",
+    "handler.js",
+    "handler-package.js",
+    "instance.js",
+    "request.js",
+    "response.js",
+    "usage.js",
+    "handler-entries/edge-light.js",
+    "handler-entries/inline.js",
+    "handler-entries/node.js",
+    "handler-entries/slim.js",
+    "handler-entries/web.js",
+    "handler-entries/workerd.js",
+];
+
+const TYPES: &str = include_str!("../../../js/src/handler-entries/index.d.ts");
+
+/// The conditions under which runtimes choose an entry, in order: the first one that
+/// they know counts.
+const CONDITIONS: [(&str, &str); 7] = [
+    ("workerd", "workerd"),
+    ("edge-light", "edge-light"),
+    ("deno", "node"),
+    ("bun", "node"),
+    ("node", "node"),
+    ("browser", "web"),
+    ("default", "web"),
+];
+
+/// All files of a package.
+pub(super) fn files(name: &str, module: &Module, bindings: &Bindings) -> Vec<File> {
+    let at = |path: &str| PathBuf::from("dist").join(path);
+    let mut files: Vec<File> = bindings.files();
+    for (path, _) in &mut files {
+        *path = PathBuf::from("dist").join(&*path);
+    }
+    for (path, text) in SOURCES {
+        files.push((at(path), text.as_bytes().to_vec()));
+    }
+    let mut manifest = serde_json::to_vec_pretty(&manifest(name, module)).unwrap_or_default();
+    manifest.push(b'\n');
+    files.extend([
+        ("index.d.ts".into(), TYPES.as_bytes().to_vec()),
+        ("package.json".into(), manifest),
+        ("README.md".into(), readme(name, module).into_bytes()),
+    ]);
+    files
+}
+
+fn entry(name: &str) -> String {
+    format!("./dist/handler-entries/{name}.js")
+}
+
+fn manifest(name: &str, module: &Module) -> Value {
+    let package = &module.package;
+    let mut conditions = Map::new();
+    conditions.insert("types".into(), json!("./index.d.ts"));
+    for (condition, name) in CONDITIONS {
+        conditions.insert(condition.into(), json!(entry(name)));
+    }
+    let one = |name: &str| json!({ "types": "./index.d.ts", "default": entry(name) });
+    let mut manifest = json!({
+        "name": name,
+        "version": package.version.to_string(),
+        "type": "module",
+        "engines": { "node": ">=20" },
+        "types": "./index.d.ts",
+        "exports": {
+            ".": conditions,
+            "./slim": one("slim"),
+            "./inline": one("inline"),
+            "./core_bg.wasm": "./dist/core_bg.wasm",
+            "./package.json": "./package.json",
+        },
+        // Bundlers drop what they take for unused without this.
+        "sideEffects": ["./dist/handler-entries/*.js"],
+        "files": ["dist", "index.d.ts", "README.md"],
+    });
+    for (key, value) in [
+        ("description", &package.description),
+        ("license", &package.license),
+        ("repository", &package.repository),
+        ("homepage", &package.homepage),
+    ] {
+        if let Some(value) = value {
+            manifest[key] = json!(value);
+        }
+    }
+    if !package.authors.is_empty() {
+        manifest["contributors"] = json!(package.authors);
+    }
+    manifest
+}
+
+fn readme(name: &str, module: &Module) -> String {
+    let description = match &module.package.description {
+        Some(text) => format!("{text}\n\n"),
+        None => String::new(),
+    };
+    format!(
+        "# {name}\n\n{description}\
+         A request handler in WebAssembly, for whatever has the Fetch API.\n\n\
+         ```js\n\
+         // A whole worker:\n\
+         export {{ default }} from '{name}';\n\
+         ```\n\n\
+         ```js\n\
+         // Anywhere else:\n\
+         import {{ handle, usage }} from '{name}';\n\n\
+         const response = await handle(new Request('https://example.com/'));\n\
+         console.log(response.status, usage());\n\
+         ```\n\n\
+         `handle` never rejects: where the handler fails, the response says so with its status \
+         and the header `x-lavandula-error`. Requests run one after the other in one instance, \
+         whose memory is taken back after each; `new Handler({{ isolation: 'instance' }})` makes \
+         a fresh instance for each. Where nothing can be loaded by itself, \
+         `'{name}/slim'` has a `Handler` that is given its module, and `'{name}/inline'` has \
+         the module in its JavaScript.\n"
+    )
+}
+
+/// Whether npm takes the name.
+pub(super) fn check_name(name: &str) -> Result<(), NpmError> {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(['.', '_'])
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+    };
+    let fits = match name.strip_prefix('@').map(|rest| rest.split_once('/')) {
+        None => plain(name),
+        Some(Some((scope, name))) => plain(scope) && plain(name),
+        Some(None) => false,
+    };
+    match fits && name.len() <= 214 {
+        true => Ok(()),
+        false => Err(NpmError::Name(name.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_npm_takes() {
+        for name in ["a", "my-handler", "@me/my.handler_2", "3d"] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        let long = "a".repeat(215);
+        for name in [
+            "", "A", "a b", ".a", "_a", "@me", "@/a", "@me/", "a/b", "../a", &long,
+        ] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_source_that_another_one_imports_is_in_the_package() {
+        for (path, text) in SOURCES {
+            let folder = PathBuf::from(path);
+            let folder = folder.parent().unwrap();
+            for line in text
+                .lines()
+                .filter(|line| line.contains(" from './") || line.contains(" from '../"))
+            {
+                let target = line.split('\'').nth(1).unwrap();
+                let mut whole = folder.to_owned();
+                for part in target.split('/') {
+                    match part {
+                        "." => {}
+                        ".." => _ = whole.pop(),
+                        part => whole.push(part),
+                    }
+                }
+                let whole = whole.to_str().unwrap();
+                let is_core = whole.starts_with("core");
+                let is_there = SOURCES.iter().any(|(path, _)| *path == whole);
+                assert!(is_core || is_there, "{path} imports {target}");
+            }
+        }
+    }
+}
