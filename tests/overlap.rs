@@ -208,53 +208,49 @@ async fn nothing_of_an_invocation_is_in_memory_when_it_has_ended() {
         };
         let ran = instance.run(async |open| {
             let asked = all(names.iter().map(|name| ask(open, name)));
-            let gates = async {
-                origin.waited_for("all").await;
+            let gate = async {
                 while origin.visitors() < waiting {
                     tokio::task::yield_now().await;
                 }
+                for name in &names {
+                    assert!(open.finds(name.as_bytes()), "{name} is not there");
+                }
+                origin.open("all");
             };
-            tokio::select! {
-                _ = asked => panic!("the gate is closed"),
-                () = gates => {}
+            tokio::join!(asked, gate);
+            open.settle().await;
+            for name in &names {
+                assert!(!open.finds(name.as_bytes()), "{name} is still there");
             }
         });
         ran.await.expect("no trap");
-        // It can be found while they wait.
-        for name in &names {
-            assert!(instance.finds(name.as_bytes()), "{name}");
-        }
-        origin.open("all");
-        instance.settle().await;
-        for name in &names {
-            assert!(!instance.finds(name.as_bytes()), "{name}");
-        }
     }
 }
 
 // Bad ends.
 
 #[tokio::test]
-async fn an_invocation_whose_caller_is_gone_gives_its_memory_back() {
+async fn an_invocation_whose_answer_nobody_reads_gives_its_memory_back() {
     let origin = Origin::start().await;
     let mut instance = guest().start().await;
     let ran = instance.run(async |open| {
-        {
-            let abandoned = std::pin::pin!(marked(open, &origin, "abandoned"));
-            let waits = origin.waited_for("abandoned");
-            tokio::select! {
-                () = abandoned => panic!("its gate is closed"),
-                () = waits => {}
-            }
-        }
-        let other = marked(open, &origin, "other");
-        tokio::join!(other, async { origin.open("other") });
-        origin.open("abandoned");
+        let unread = async {
+            let path = "/marked?marker=unread";
+            let answer = open.head(get(path, &origin.gate("unread"))).await;
+            drop(answer.expect("no trap"));
+        };
+        let read = marked(open, &origin, "read");
+        tokio::join!(unread, read, async {
+            origin.waited_for("unread").await;
+            origin.open("read");
+            origin.open("unread");
+        });
         open.settle().await;
     });
     ran.await.expect("no trap");
     let usage = instance.usage().await;
     assert_eq!((usage.used, usage.committed, usage.resets), (0, 0, 2));
+    assert_eq!(instance.resources(), 0);
 }
 
 #[tokio::test]

@@ -125,13 +125,21 @@ impl Answer {
 pub struct Open<'a> {
     accessor: &'a Accessor<State>,
     service: &'a Service,
+    seen: &'a Region,
 }
 
 impl Instance {
     /// Runs `act` in the event loop of the instance. An error is a trap.
     pub async fn run<R>(&mut self, act: impl AsyncFnOnce(Open<'_>) -> R) -> wasmtime::Result<R> {
-        let service = &self.service;
-        let run = async |accessor: &Accessor<State>| act(Open { accessor, service }).await;
+        let (service, seen) = (&self.service, &*self.seen);
+        let run = async |accessor: &Accessor<State>| {
+            act(Open {
+                accessor,
+                service,
+                seen,
+            })
+            .await
+        };
         self.store.run_concurrent(run).await
     }
 
@@ -171,13 +179,6 @@ impl Instance {
     /// Resources of the host that it holds.
     pub fn resources(&mut self) -> usize {
         self.store.data_mut().table.iter_mut().count()
-    }
-
-    /// Whether these bytes are anywhere in its memory.
-    pub fn finds(&mut self, bytes: &[u8]) -> bool {
-        // SAFETY: nothing of the guest runs while the store is borrowed here.
-        let memory = unsafe { std::slice::from_raw_parts(self.seen.start, self.memory()) };
-        memory.windows(bytes.len()).any(|window| window == bytes)
     }
 
     /// What the engine holds for it of calls, streams and futures.
@@ -239,9 +240,16 @@ impl Open<'_> {
         self.accessor.with(|store| response.into_http(store, sent))
     }
 
+    /// Whether these bytes are anywhere in its memory now.
+    pub fn finds(self, bytes: &[u8]) -> bool {
+        // SAFETY: nothing of the guest runs while what is asked of it is polled.
+        let memory = unsafe { std::slice::from_raw_parts(self.seen.start, self.memory()) };
+        memory.windows(bytes.len()).any(|window| window == bytes)
+    }
+
     /// Bytes of linear memory that it has.
     pub fn memory(self) -> usize {
-        self.accessor.with(|store| store.get().memory.bytes)
+        self.accessor.with(|mut store| store.get().memory.bytes)
     }
 
     /// Waits until nothing goes on in it.
