@@ -202,7 +202,7 @@ pub mod __private {
     #[cfg(feature = "js")]
     pub use crate::js::{handle, holds_everything, last_words, receive, rewind, seal, usage};
     #[cfg(not(feature = "js"))]
-    pub use crate::service::bindings as edge_service;
+    pub use crate::service::bindings as service;
 }
 
 /// Puts one handler function behind both doors of a component.

@@ -10,7 +10,7 @@ use crate::image::zero_stack;
 use crate::instance::{self, Form};
 use crate::span::Span;
 
-use super::edge_service::Service;
+use super::service::Service;
 
 /// Bindings, with their `export!` macro.
 ///

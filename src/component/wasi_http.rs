@@ -4,8 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 
-use super::edge_handler::edge::exports::wasi::http0_2_0::incoming_handler;
-use super::edge_handler::edge::wasi::http0_2_0::types::{
+use super::edge_handler::edge::exports::wasi::http::incoming_handler;
+use super::edge_handler::edge::wasi::http::types::{
     Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 use super::edge_handler::edge::wasi::io::streams::{OutputStream, StreamError};

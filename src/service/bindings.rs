@@ -3,8 +3,8 @@
 #![allow(clippy::undocumented_unsafe_blocks, reason = "generated")]
 
 wit_bindgen::generate!({
-    path: "wit",
-    world: "service-door",
+    path: "wit-0.3",
+    world: "service",
     pub_export_macro: true,
     generate_all,
     runtime_path: "crate::component::rt",

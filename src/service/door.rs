@@ -12,8 +12,8 @@ use core::pin::pin;
 
 use wit_bindgen::rt::async_support::{FutureReader, FutureWriter, StreamReader, StreamResult};
 
-use super::bindings::wasi::http0_3_0::client;
-use super::bindings::wasi::http0_3_0::types::{
+use super::bindings::wasi::http::client;
+use super::bindings::wasi::http::types::{
     ErrorCode, Fields, Method, Request as WitRequest, Response as WitResponse, Scheme, Trailers,
 };
 use super::bindings::{wit_future, wit_stream};

@@ -76,8 +76,8 @@ macro_rules! __service_door {
 
         use $crate::__private::Overlapping as __Overlapping;
 
-        $crate::__private::edge_service::export!(
-            __Lavandula with_types_in $crate::__private::edge_service
+        $crate::__private::service::export!(
+            __Lavandula with_types_in $crate::__private::service
         );
         $crate::__private::invocations::export!(
             __Overlapping with_types_in $crate::__private::invocations

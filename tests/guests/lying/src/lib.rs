@@ -8,7 +8,7 @@ mod exported {
     use guest_support::__private as private;
     use lavandula::{Context, Request, Response};
     use private::edge::exports::lavandula::arena::handler;
-    use private::edge::exports::wasi::http0_2_0::incoming_handler;
+    use private::edge::exports::wasi::http::incoming_handler;
     use private::invocations::exports::lavandula::arena::{invocation, types};
 
     #[global_allocator]

@@ -1,4 +1,4 @@
-//! The door of the world `edge-service`: what `export!` exports for any [`Service`].
+//! The door of the world `service`: what `export!` exports for any [`Service`].
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -6,10 +6,8 @@ use core::cell::Cell;
 use core::future::{Future, poll_fn};
 use core::task::Poll;
 
-use crate::service::bindings::exports::wasi::http0_3_0::handler;
-use crate::service::bindings::wasi::http0_3_0::types::{
-    ErrorCode, Request as WitRequest, Response,
-};
+use crate::service::bindings::exports::wasi::http::handler;
+use crate::service::bindings::wasi::http::types::{ErrorCode, Request as WitRequest, Response};
 use crate::service::door::{self, Told};
 use crate::{Context, Incoming, IntoStreamed, Request, Streamed, overlap};
 
