@@ -29,6 +29,12 @@ export interface Usage {
   readonly budget: number | null;
 }
 
+/** Where a block of an arena is in linear memory, its header of 32 bytes included. */
+export interface Block {
+  readonly byteOffset: number;
+  readonly byteLength: number;
+}
+
 /** Options of {@link Runtime.create}. */
 export interface RuntimeOptions {
   /** Another module than that of the entry: of `lavandula/slim` without `init`, or another build. */
@@ -113,6 +119,11 @@ export class Arena implements Disposable {
 
   /** All figures at once. */
   usage(): Usage;
+
+  /** Where the blocks are, for tools that draw memory or check what is in it: first those that
+   * allocations share, in the order of their use, then those of one large allocation each. A
+   * snapshot of the first 256; `usage().blocks` is how many there are. */
+  blocks(): Block[];
 
   /** Gives the blocks back to the runtime, for its other arenas. Does nothing the second time,
    * nor after a recycle or a trap. */

@@ -200,7 +200,7 @@ pub mod __private {
     };
     pub use crate::handler::Handler;
     #[cfg(feature = "js")]
-    pub use crate::js::{handle, holds_everything, last_words, receive, rewind, seal, usage};
+    pub use crate::js::{handle, rewind, seal};
     #[cfg(not(feature = "js"))]
     pub use crate::service::bindings as service;
 }
@@ -368,8 +368,9 @@ macro_rules! __kept_by_hand {
     };
 }
 
-/// The exports for JavaScript. By hand, and numbers only: what wasm-bindgen would
-/// make of them keeps a frame on the stack, which a rewind overwrites.
+/// The exports for JavaScript that depend on the handler; `js/handler.rs` has the others.
+/// By hand, and numbers only: what wasm-bindgen would make of them may keep a frame on
+/// the stack, which a seal and a rewind overwrite.
 #[cfg(all(target_arch = "wasm32", feature = "js"))]
 #[doc(hidden)]
 #[macro_export]
@@ -378,11 +379,6 @@ macro_rules! __doors {
         #[unsafe(export_name = "lavandula_seal")]
         extern "C" fn __lavandula_seal() -> u32 {
             $crate::__private::seal::<$handler>()
-        }
-
-        #[unsafe(export_name = "lavandula_receive")]
-        extern "C" fn __lavandula_receive(len: usize) -> *mut u8 {
-            $crate::__private::receive(len)
         }
 
         #[unsafe(export_name = "lavandula_handle")]
@@ -396,24 +392,9 @@ macro_rules! __doors {
             unsafe { $crate::__private::handle::<$handler>(head, head_len, body, body_len) }
         }
 
-        #[unsafe(export_name = "lavandula_usage")]
-        extern "C" fn __lavandula_usage() -> *const u32 {
-            $crate::__private::usage()
-        }
-
         #[unsafe(export_name = "lavandula_rewind")]
         extern "C" fn __lavandula_rewind() -> u32 {
             $crate::__private::rewind()
-        }
-
-        #[unsafe(export_name = "lavandula_last_words")]
-        extern "C" fn __lavandula_last_words() -> *const u32 {
-            $crate::__private::last_words()
-        }
-
-        #[unsafe(export_name = "lavandula_holds_everything")]
-        extern "C" fn __lavandula_holds_everything() -> u32 {
-            $crate::__private::holds_everything()
         }
     };
 }

@@ -5,7 +5,7 @@ import { arenasAreMadeBy, enter, hold, mayWarn, release, runtimeOf } from './run
 import { Span, key as spanKey } from './span.js';
 import { Lifetime } from './stale.js';
 import { writeText, written } from './text.js';
-import { usageAt } from './usage.js';
+import { blocksAt, usageAt } from './usage.js';
 
 /** What `arena_new` returns for a block size that the arena refuses. */
 const BLOCK_SIZE_REFUSED = 1;
@@ -141,6 +141,12 @@ export class Arena {
     return usageAt(this.#lifetime.instance.buffer, at);
   }
 
+  /** Where the blocks are: for tools that draw memory, or check what is in it. */
+  blocks() {
+    const at = this.#figure('arena_blocks');
+    return blocksAt(this.#lifetime.instance.buffer, at);
+  }
+
   #figure(name) {
     const instance = this.#lifetime.enter('arena');
     try {
@@ -182,7 +188,8 @@ function freeIn(runtime, instance, pointer) {
   } catch (error) {
     throw instance.trapped(error);
   }
-  release(runtime, instance);
+  // An instance that has not ended is the current one of its runtime.
+  release(runtime);
 }
 
 function freeCollected({ runtime, instance, pointer }) {

@@ -35,8 +35,8 @@ export class Handler {
   #maxBodyBytes;
   #onError;
   #instance = null;
-  /** References that JavaScript had lent the instance when it was sealed. */
-  #externrefs = 0;
+  /** What of JavaScript the instance held on to when it was sealed. */
+  #references = null;
   #usage = null;
 
   /** `handle`, to be passed on alone. */
@@ -135,7 +135,7 @@ export class Handler {
       this.recycle();
       throw new Failure('invocation', `the handler refused to be sealed, with code ${code}`);
     }
-    this.#externrefs = externrefs(instance);
+    this.#references = references(instance);
     return instance;
   }
 
@@ -170,9 +170,7 @@ export class Handler {
     if (
       this.#isolation === 'instance' ||
       instance.memoryBytes > this.#recycleAboveBytes ||
-      // What JavaScript lent the request, it still lends: a rewind in memory
-      // alone cannot take that back.
-      externrefs(instance) > this.#externrefs
+      this.#keepsReferences(instance)
     ) {
       this.recycle();
       return;
@@ -186,6 +184,15 @@ export class Handler {
     } catch (failure) {
       this.#report(failure, request);
     }
+  }
+
+  /**
+   * Whether the request holds on to values of JavaScript, or has had their table
+   * grow: a rewind, which is about memory, takes back neither.
+   */
+  #keepsReferences(instance) {
+    const { held, places } = references(instance);
+    return held !== this.#references.held || places !== this.#references.places;
   }
 
   #report(failure, request) {
@@ -233,9 +240,9 @@ function outOfMemory() {
   return new Failure('out_of_memory', 'the handler ran out of memory; make it use less, or its maximum larger');
 }
 
-/** How long the table of references is, where there is one. */
-function externrefs(instance) {
-  return instance.wasm.__wbindgen_externrefs?.length ?? 0;
+/** How many values of JavaScript an instance holds on to, and for how many there is room. */
+function references({ wasm }) {
+  return { held: wasm.lavandula_references?.() ?? 0, places: wasm.__wbindgen_externrefs?.length ?? 0 };
 }
 
 /** For modules that import nothing. */

@@ -51,7 +51,7 @@ export function copyAnswer(buffer, at) {
   return { status: word(0), headers, body };
 }
 
-/** One character for each byte: `TextDecoder` knows windows-1252 only. */
+/** One character for each byte. What `TextDecoder` calls latin1 is windows-1252, in most engines. */
 function latin1(buffer, at, length) {
   const bytes = new Uint8Array(buffer, at, length);
   let text = '';

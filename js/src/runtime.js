@@ -22,7 +22,7 @@ const key = Symbol('Runtime.create');
 export let enter;
 /** Counts an arena of the current instance. */
 export let hold;
-/** An arena of `instance` was freed. */
+/** An arena of the current instance was freed. */
 export let release;
 /** Whether the warning about arenas that nobody freed is still to be given. */
 export let mayWarn;
@@ -105,7 +105,6 @@ export class Runtime {
   recycle() {
     this.#instance?.end('recycled');
     this.#instance = null;
-    this.#arenas = 0;
   }
 
   static {
@@ -120,10 +119,9 @@ export class Runtime {
     hold = (runtime) => {
       runtime.#arenas += 1;
     };
-    release = (runtime, instance) => {
-      if (runtime.#instance !== instance) return;
+    release = (runtime) => {
       runtime.#arenas -= 1;
-      if (runtime.#arenas === 0 && instance.memoryBytes > runtime.#recycleAboveBytes) runtime.recycle();
+      if (runtime.#arenas === 0 && runtime.memoryBytes > runtime.#recycleAboveBytes) runtime.recycle();
     };
     mayWarn = (runtime) => {
       const may = !runtime.#warned;

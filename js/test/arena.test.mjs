@@ -195,6 +195,48 @@ test('the same work after a reset gets the same addresses and no memory', () => 
   assert.equal(arena.usage().grows, grows);
 });
 
+test('blocks are where spans are, apart from each other, and as many and as large as usage says', () => {
+  const runtime = Runtime.create();
+  const arena = new Arena(runtime);
+  const neighbour = new Arena(runtime);
+  assert.deepEqual(arena.blocks(), []);
+  const spans = [];
+  for (let round = 0; round < 40; round += 1) {
+    for (const size of [20_000, 100, round % 10 === 0 ? 200_000 : 1]) spans.push(arena.alloc(size));
+    // Takes the page behind: the next block has to be another one.
+    neighbour.alloc(PAGE - 32);
+    const blocks = arena.blocks();
+    const usage = arena.usage();
+    assert.equal(blocks.length, usage.blocks);
+    assert.equal(blocks.reduce((sum, { byteLength }) => sum + byteLength, 0), usage.committed);
+    const inOrder = [...blocks, ...neighbour.blocks()].sort((a, b) => a.byteOffset - b.byteOffset);
+    inOrder.slice(1).forEach(({ byteOffset }, index) => {
+      assert.ok(byteOffset >= inOrder[index].byteOffset + inOrder[index].byteLength);
+    });
+    for (const { byteOffset, byteLength } of spans) {
+      const around = blocks.filter((block) => byteOffset >= block.byteOffset + 32 && byteOffset + byteLength <= block.byteOffset + block.byteLength);
+      assert.equal(around.length, 1);
+    }
+  }
+  assert.ok(arena.usage().blocks > 5);
+  const before = arena.blocks();
+  arena.reset();
+  assert.deepEqual(arena.blocks(), before);
+  arena.free();
+  assert.throws(() => arena.blocks(), { name: 'StaleError', reason: 'freed' });
+});
+
+test('of more than 256 blocks the first 256 are told', () => {
+  const runtime = Runtime.create();
+  const arena = new Arena(runtime);
+  // Large ones, each in a block of its own, since there is none before them to grow.
+  for (let count = 0; count < 300; count += 1) arena.alloc(PAGE);
+  assert.equal(arena.usage().blocks, 300);
+  const blocks = arena.blocks();
+  assert.equal(blocks.length, 256);
+  assert.ok(blocks.every(({ byteOffset, byteLength }) => byteOffset > 0 && byteLength === 2 * PAGE));
+});
+
 test('out of memory: null in every function, the arena is as before, and usable after a reset', () => {
   const runtime = Runtime.create({ module: limited(3) });
   const arena = new Arena(runtime);

@@ -42,6 +42,8 @@ test('of a URL comes what a request line would hold', async () => {
   // As adapters make them, without the parser of URLs.
   const plain = (url) => ({ url, method: 'GET', headers: new Headers(), body: null });
   assert.equal((await echoed(await handler.fetch(plain('http:///echo')))).authority, null);
+  assert.equal((await echoed(await handler.fetch(plain('http://x')))).path, '/');
+  assert.equal((await echoed(await handler.fetch(plain('http://x?echo')))).path, '/?echo');
 });
 
 test('headers are bytes: Latin-1 goes in and comes out as it is', async () => {

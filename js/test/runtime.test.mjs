@@ -6,8 +6,9 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { test } from 'node:test';
 
+import { createBindings } from '../dist/core.js';
 import * as node from '../dist/index.node.js';
-import { limited, plain } from './support/module.mjs';
+import { limited, plain, trapping } from './support/module.mjs';
 
 const { Arena, Runtime, Span, StaleError } = node;
 
@@ -59,7 +60,7 @@ test('recycle gives the memory back and makes everything stale', () => {
 test('options that are none are refused by name', () => {
   assert.throws(() => Runtime.create(null), /^TypeError: options must be an object/);
   assert.throws(() => Runtime.create(5), /^TypeError: options must be an object/);
-  for (const module of [null, {}, 'core_bg.wasm', new Uint8Array(8), new WebAssembly.Instance(plain(), {})]) {
+  for (const module of [null, {}, 'core_bg.wasm', new Uint8Array(8), createBindings(plain()).wasm]) {
     assert.throws(() => Runtime.create({ module }), /^TypeError: options\.module must be a WebAssembly\.Module/);
   }
   assert.throws(() => Runtime.create({ recycleAboveBytes: '5' }), /^TypeError: options\.recycleAboveBytes/);
@@ -97,6 +98,18 @@ test('the instance is recycled when its last arena is freed and it is above the 
     const other = Runtime.create({ recycleAboveBytes });
     other.withArena((arena) => arena.alloc(MiB));
     assert.equal(other.memoryBytes > 0, recycleAboveBytes === Infinity);
+  }
+});
+
+test('arenas of an instance that is gone do not keep the next one', () => {
+  const runtime = Runtime.create({ module: trapping('arena_calloc'), recycleAboveBytes: 4 * MiB });
+  const ends = [() => runtime.recycle(), (arena) => assert.throws(() => arena.calloc(1, 1), WebAssembly.RuntimeError)];
+  for (const end of ends) {
+    const held = [new Arena(runtime), new Arena(runtime)];
+    end(held[0]);
+    runtime.withArena((arena) => arena.alloc(8 * MiB));
+    assert.equal(runtime.memoryBytes, 0);
+    held.forEach((arena) => arena.free());
   }
 });
 

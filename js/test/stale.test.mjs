@@ -26,6 +26,7 @@ const CALLS = {
   used: (arena) => arena.used,
   totalAllocated: (arena) => arena.totalAllocated,
   usage: (arena) => arena.usage(),
+  blocks: (arena) => arena.blocks(),
 };
 
 /** What of a span needs memory. */

@@ -10,9 +10,12 @@ use core::alloc::Layout;
 use core::cell::UnsafeCell;
 use core::{ptr, slice};
 
+use wasm_bindgen::prelude::wasm_bindgen;
+
 use super::{NONE, tell};
 use crate::handler::Handler;
 use crate::image::zero_stack;
+use crate::instance::Place;
 use crate::{AllocError, Arena, Body, Header, IntoResponse, Request, Response, instance};
 
 /// What is aligned to that can be read as any number.
@@ -43,10 +46,27 @@ pub fn seal<T: Handler>() -> u32 {
 
 #[inline(never)]
 fn initialise_and_seal(initialise: fn()) {
-    #[cfg(feature = "std")]
-    last_words::keep();
+    instance::allocating_from(Place::Persistent, || {
+        #[cfg(feature = "std")]
+        last_words::keep();
+        make_room_for_references();
+    });
     instance::construct(wit_bindgen::rt::run_ctors_once);
     instance::reply(instance::seal(initialise));
+}
+
+/// Has wasm-bindgen's table of references to values of JavaScript grow now. It grows by
+/// 128 of them, and never back: an instance in which a request did that cannot be
+/// rewound.
+fn make_room_for_references() {
+    drop(wasm_bindgen::JsValue::from_f64(0.0));
+}
+
+/// How many values of JavaScript the handler holds on to. They are no bytes, so that a
+/// rewind does not let go of them: what a request keeps, the instance keeps.
+#[wasm_bindgen]
+pub fn lavandula_references() -> u32 {
+    wasm_bindgen::externref_heap_live_count()
 }
 
 /// Takes back what requests have left. Zero if it could.
@@ -72,7 +92,8 @@ fn end() -> u32 {
 
 /// Where the message of the panic is that has ended the instance, and how long it is.
 /// Null where there is none. It may be asked after a trap.
-pub fn last_words() -> *const u32 {
+#[wasm_bindgen]
+pub fn lavandula_last_words() -> *const u32 {
     #[cfg(feature = "std")]
     return last_words::place();
     #[cfg(not(feature = "std"))]
@@ -81,13 +102,15 @@ pub fn last_words() -> *const u32 {
 
 /// Whether a rewind puts back everything: the global allocator is an
 /// [`InvocationHeap`](crate::InvocationHeap).
-pub fn holds_everything() -> u32 {
+#[wasm_bindgen]
+pub fn lavandula_holds_everything() -> u32 {
     instance::holds_everything().into()
 }
 
 /// A place for so many bytes of a request, the next of which begins here. Null where
 /// there is no memory.
-pub fn receive(len: usize) -> *mut u8 {
+#[wasm_bindgen]
+pub fn lavandula_receive(len: usize) -> *mut u8 {
     forget_answer();
     instance::receive();
     let Ok(layout) = Layout::from_size_align(len, ALIGN) else {
@@ -100,14 +123,15 @@ pub fn receive(len: usize) -> *mut u8 {
 }
 
 /// Where the figures of the arena are. The answer is gone after this.
-pub fn usage() -> *const u32 {
+#[wasm_bindgen]
+pub fn lavandula_usage() -> *const u32 {
     tell(instance::usage())
 }
 
 /// Answers the request. Null where there is no memory to say even that there is none.
 ///
 /// # Safety
-/// Both pieces came from [`receive`], for this request, and were written.
+/// Both pieces came from [`lavandula_receive`], for this request, and were written.
 pub unsafe fn handle<T: Handler>(
     head: *const u8,
     head_len: usize,

@@ -17,7 +17,7 @@ mod arena;
 mod handler;
 
 #[cfg(not(feature = "arena-guest"))]
-pub use handler::{handle, holds_everything, last_words, receive, rewind, seal, usage};
+pub use handler::{handle, rewind, seal};
 
 use core::cell::UnsafeCell;
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::bindings::Bindings;
 use super::{File, NpmError};
@@ -73,45 +73,81 @@ fn entry(name: &str) -> String {
     format!("./dist/handler-entries/{name}.js")
 }
 
-fn manifest(name: &str, module: &Module) -> Value {
-    let package = &module.package;
-    let mut conditions = Map::new();
-    conditions.insert("types".into(), json!("./index.d.ts"));
-    for (condition, name) in CONDITIONS {
-        conditions.insert(condition.into(), json!(entry(name)));
+/// JSON whose objects keep their order: of the conditions the first one counts.
+enum Json {
+    Text(String),
+    List(Vec<Json>),
+    Object(Vec<(&'static str, Json)>),
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => text.serialize(serializer),
+            Self::List(items) => items.serialize(serializer),
+            Self::Object(fields) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (name, value) in fields {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
     }
-    let one = |name: &str| json!({ "types": "./index.d.ts", "default": entry(name) });
-    let mut manifest = json!({
-        "name": name,
-        "version": package.version.to_string(),
-        "type": "module",
-        "engines": { "node": ">=20" },
-        "types": "./index.d.ts",
-        "exports": {
-            ".": conditions,
-            "./slim": one("slim"),
-            "./inline": one("inline"),
-            "./core_bg.wasm": "./dist/core_bg.wasm",
-            "./package.json": "./package.json",
-        },
-        // Bundlers drop what they take for unused without this.
-        "sideEffects": ["./dist/handler-entries/*.js"],
-        "files": ["dist", "index.d.ts", "README.md"],
-    });
+}
+
+fn text(text: impl ToString) -> Json {
+    Json::Text(text.to_string())
+}
+
+const ENTRY_TYPES: (&str, &str) = ("types", "./index.d.ts");
+
+fn manifest(name: &str, module: &Module) -> Json {
+    let package = &module.package;
+    let with_types = |entries: Vec<(&'static str, Json)>| {
+        let types = (ENTRY_TYPES.0, text(ENTRY_TYPES.1));
+        Json::Object([types].into_iter().chain(entries).collect())
+    };
+    let conditions = CONDITIONS.map(|(condition, name)| (condition, text(entry(name))));
+    let one = |name: &str| with_types(vec![("default", text(entry(name)))]);
+    let mut fields = vec![("name", text(name)), ("version", text(&package.version))];
     for (key, value) in [
         ("description", &package.description),
         ("license", &package.license),
         ("repository", &package.repository),
         ("homepage", &package.homepage),
     ] {
-        if let Some(value) = value {
-            manifest[key] = json!(value);
-        }
+        fields.extend(value.as_ref().map(|value| (key, text(value))));
     }
     if !package.authors.is_empty() {
-        manifest["contributors"] = json!(package.authors);
+        let authors = package.authors.iter().map(text).collect();
+        fields.push(("contributors", Json::List(authors)));
     }
-    manifest
+    fields.extend([
+        ("type", text("module")),
+        ("engines", Json::Object(vec![("node", text(">=20"))])),
+        (ENTRY_TYPES.0, text(ENTRY_TYPES.1)),
+        (
+            "exports",
+            Json::Object(vec![
+                (".", with_types(conditions.into())),
+                ("./slim", one("slim")),
+                ("./inline", one("inline")),
+                ("./core_bg.wasm", text("./dist/core_bg.wasm")),
+                ("./package.json", text("./package.json")),
+            ]),
+        ),
+        // Bundlers drop what they take for unused without this.
+        (
+            "sideEffects",
+            Json::List(vec![text("./dist/handler-entries/*.js")]),
+        ),
+        (
+            "files",
+            Json::List(["dist", "index.d.ts", "README.md"].map(text).into()),
+        ),
+    ]);
+    Json::Object(fields)
 }
 
 fn readme(name: &str, module: &Module) -> String {
@@ -176,6 +212,14 @@ mod tests {
         ] {
             assert!(check_name(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn the_order_of_conditions_is_kept_for_the_first_one_counts() {
+        let given = CONDITIONS.map(|(condition, name)| (condition, text(entry(name))));
+        let written = serde_json::to_string(&Json::Object(given.into())).unwrap();
+        let places = CONDITIONS.map(|(condition, _)| written.find(&format!("\"{condition}\":")));
+        assert!(places.is_sorted() && places[0].is_some(), "{written}");
     }
 
     #[test]
