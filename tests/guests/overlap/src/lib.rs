@@ -46,6 +46,7 @@ async fn answer<'a>(
     let origin = head.headers().get("x-origin").unwrap_or_default();
     match head.path() {
         "/marked" => Ok(marked(cx, head, body, origin).await?.into()),
+        "/beside" => Ok(beside(cx, head, body, origin).await?.into()),
         "/quiet" => Ok(quiet(cx, head, body, origin).await?.into()),
         "/relay" => relay(cx, head, body, origin).await,
         "/echo" => Ok(echo(body)),
@@ -91,6 +92,31 @@ async fn marked<'a>(
     text.push(b" ")?;
     text.push(said)?;
     Ok(Response::ok(text.finish(), "text/plain"))
+}
+
+/// The same as [`marked`], with the platform's allocator in the place of the arena.
+async fn beside<'a>(
+    cx: &'a Context,
+    head: Request<'a>,
+    mut body: Incoming,
+    origin: &str,
+) -> Result<Response<'a>, FetchError> {
+    let marker = head.query_value("marker").unwrap_or_default().to_owned();
+    let copies: Vec<String> = (0..32).map(|_| marker.clone()).collect();
+    let mut sent = Vec::new();
+    while let Ok(Some(piece)) = body.next().await {
+        sent.extend_from_slice(piece);
+    }
+    let mut answer = cx.fetch(Request::new("GET", origin)).await?;
+    let mut said = Vec::new();
+    while let Ok(Some(piece)) = answer.body_mut().next().await {
+        said.extend_from_slice(piece);
+    }
+    let same = copies.iter().all(|copy| *copy == marker) && sent == marker.as_bytes();
+    let mut text = if same { marker } else { "mixed up".to_owned() };
+    text.push(' ');
+    text.push_str(&String::from_utf8_lossy(&said));
+    Ok(Response::ok(text, "text/plain"))
 }
 
 /// Waits with a marker in nothing but the arena, and answers it.
