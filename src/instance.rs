@@ -11,9 +11,13 @@ use core::cell::{Cell, OnceCell, UnsafeCell};
 
 use crate::arena::linear;
 use crate::image::{Image, zero_stack_below};
+use crate::lease::Leases;
 use crate::persistent::Persistent;
 use crate::span::Span;
-use crate::{Arena, Context, Invocation, LinearMemory, Pages, StateError, Usage};
+use crate::{
+    AllocError, Arena, Context, DEFAULT_BLOCK_SIZE, Invocation, LinearMemory, PageSource, Pages,
+    StateError, Usage,
+};
 
 /// Where the global allocator takes memory from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +30,23 @@ pub(crate) enum Place {
     Persistent,
 }
 
+/// Which memory invocations have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The instance's arena, one after the other.
+    OneArena,
+    /// An arena each, as long as they last, so that they may overlap.
+    Leases,
+}
+
 /// All but [`PERSISTENT`] of it: what a rewind works with and does not put back.
 pub(crate) struct Instance {
     invocation: Invocation,
     place: Cell<Place>,
     constructed: Cell<bool>,
     initialised: Cell<bool>,
+    form: Cell<Form>,
+    leases: Leases,
     /// There is one where the global allocator is an `InvocationHeap`, from the
     /// seal on.
     image: OnceCell<Image>,
@@ -49,6 +64,8 @@ static INSTANCE: Instance = Instance {
     place: Cell::new(Place::UntilRequest),
     constructed: Cell::new(false),
     initialised: Cell::new(false),
+    form: Cell::new(Form::OneArena),
+    leases: Leases::new(),
     image: OnceCell::new(),
     reply: UnsafeCell::new(Reply::OK),
 };
@@ -143,7 +160,7 @@ pub(crate) fn run<R>(
     invocation.enter()?;
     INSTANCE.place.set(Place::Arena);
     if !invocation.is_sealed()
-        && let Err(error) = end_initialisation(initialise)
+        && let Err(error) = end_initialisation(initialise, Form::OneArena)
     {
         // SAFETY: nobody has used the context.
         unsafe { invocation.leave() };
@@ -156,6 +173,77 @@ pub(crate) fn run<R>(
     #[cfg(all(target_os = "wasi", feature = "std"))]
     close_standard_streams();
     Ok(result)
+}
+
+/// Which memory invocations have. It is [`Form::OneArena`] until it is known.
+pub(crate) fn form() -> Form {
+    INSTANCE.form.get()
+}
+
+/// The arenas of an instance whose form is [`Form::Leases`].
+pub(crate) fn leases() -> &'static Leases {
+    &INSTANCE.leases
+}
+
+pub(crate) fn is_sealed() -> bool {
+    INSTANCE.invocation.is_sealed()
+}
+
+/// An invocation of an asynchronous door begins, which has the instance's arena for
+/// itself.
+///
+/// # Errors
+/// [`StateError::Running`] where another has it.
+pub(crate) fn begin_alone() -> Result<(), StateError> {
+    let invocation = &INSTANCE.invocation;
+    if invocation.is_due() {
+        // SAFETY: called by the door at the outermost level, which has only
+        // numbers so far.
+        unsafe { take_back() };
+        zero_stack_below();
+    }
+    invocation.enter()?;
+    INSTANCE.place.set(Place::Arena);
+    Ok(())
+}
+
+/// Ends initialisation in the first invocation of an asynchronous door.
+pub(crate) fn end_initialisation_for_leases(initialise: fn()) -> Result<(), StateError> {
+    end_initialisation(initialise, Form::Leases)
+}
+
+/// Turns out that the invocation that began alone has an arena of its own instead:
+/// the global allocator is not an `InvocationHeap`, so that nothing lies in the
+/// instance's.
+pub(crate) fn no_longer_alone() {
+    // SAFETY: by the above. That what a host hands over counts as the beginning of
+    // a request matters for that allocator alone, and so does the place.
+    unsafe {
+        INSTANCE.invocation.leave();
+        INSTANCE.invocation.clear();
+    }
+    INSTANCE.place.set(Place::Persistent);
+}
+
+/// The context of the invocation that is alone.
+pub(crate) fn context_alone(budget: Option<usize>) -> &'static Context {
+    // SAFETY: the one invocation has not asked for it yet. The global allocator,
+    // which uses it too, is not called meanwhile.
+    unsafe { INSTANCE.invocation.arena_mut() }.set_budget(budget);
+    INSTANCE.invocation.context()
+}
+
+/// The invocation that was alone has ended, if there was one, and nobody has
+/// anything of it, since its response was read when it was returned.
+pub(crate) fn end_alone() {
+    // SAFETY: by the above, and called when nothing of memory is used any more
+    // between here and the host.
+    unsafe {
+        INSTANCE.invocation.leave();
+        #[cfg(all(target_os = "wasi", feature = "std"))]
+        close_standard_streams();
+        take_back();
+    }
 }
 
 /// Closes what the request may have opened of the standard streams. The C library
@@ -175,14 +263,21 @@ fn close_standard_streams() {
     }
 }
 
-/// Ends initialisation.
+/// Ends initialisation, where invocations come one after the other.
+#[cfg(any(feature = "js", feature = "arena-guest"))]
 pub(crate) fn seal(initialise: fn()) -> Result<(), StateError> {
+    seal_for(Form::OneArena, initialise)
+}
+
+/// Ends initialisation. `form` is that of an instance whose global allocator does not
+/// work with the arena.
+pub(crate) fn seal_for(form: Form, initialise: fn()) -> Result<(), StateError> {
     // SAFETY: a host that seals is done with the answer, if there was one: that the
     // request could not be taken.
     unsafe { INSTANCE.invocation.settle() };
     INSTANCE.invocation.may_seal()?;
     INSTANCE.place.set(Place::Arena);
-    end_initialisation(initialise)?;
+    end_initialisation(initialise, form)?;
     // Whether the global allocator works with the arena was tried in it.
     // SAFETY: no request is being received, so nobody uses it.
     unsafe { INSTANCE.invocation.clear() };
@@ -192,6 +287,9 @@ pub(crate) fn seal(initialise: fn()) -> Result<(), StateError> {
 /// Takes back what requests have left, all but the stack.
 pub(crate) fn rewind() -> Result<(), StateError> {
     INSTANCE.invocation.may_rewind()?;
+    if !INSTANCE.leases.is_empty() {
+        return Err(StateError::Running);
+    }
     // SAFETY: a host calls this at the outermost level, and nothing of memory is
     // used between here and there.
     unsafe { take_back() };
@@ -200,6 +298,9 @@ pub(crate) fn rewind() -> Result<(), StateError> {
 
 /// The figures of the arena that requests use.
 pub(crate) fn usage() -> Usage {
+    if INSTANCE.form.get() == Form::Leases {
+        return INSTANCE.leases.usage();
+    }
     // SAFETY: a host that asks for the figures is done with the answer.
     unsafe { INSTANCE.invocation.settle() };
     INSTANCE.invocation.usage()
@@ -244,22 +345,22 @@ pub(crate) fn into_vec(bytes: &[u8]) -> Vec<u8> {
 pub(crate) fn blocks() -> impl Iterator<Item = Span> {
     // SAFETY: as in `usage`.
     unsafe { INSTANCE.invocation.settle() };
-    arena().runs()
+    arena().runs().chain(INSTANCE.leases.runs())
 }
 
 /// Initialises, once, and takes the image. Where there is no memory for that, who
 /// comes next tries again.
-fn end_initialisation(initialise: fn()) -> Result<(), StateError> {
+fn end_initialisation(initialise: fn(), form: Form) -> Result<(), StateError> {
     if !INSTANCE.initialised.replace(true) {
         allocating_from(Place::Persistent, initialise);
     }
-    take_image()
+    take_image(form)
 }
 
 /// Takes the image, where the global allocator is one that knows how to live with
 /// it. Without it a rewind is about the arena and the stack, and what others
 /// allocated stays.
-fn take_image() -> Result<(), StateError> {
+fn take_image(form: Form) -> Result<(), StateError> {
     let invocation = &INSTANCE.invocation;
     if allocates_from_arena() {
         let rest = PERSISTENT.0.leave_rest();
@@ -267,9 +368,23 @@ fn take_image() -> Result<(), StateError> {
         // Sealed once, so there is none.
         let _ = INSTANCE.image.set(image);
     } else {
-        invocation.arena().prepare()?;
+        match form {
+            Form::OneArena => invocation.arena().prepare()?,
+            Form::Leases => prepare_pool()?,
+        }
+        INSTANCE.form.set(form);
     }
     invocation.set_sealed();
+    Ok(())
+}
+
+/// Takes the pages that the first lease needs.
+fn prepare_pool() -> Result<(), AllocError> {
+    let requested = DEFAULT_BLOCK_SIZE;
+    let pages = LinearMemory.take(requested, requested);
+    let pages = pages.ok_or(AllocError::OutOfMemory { requested })?;
+    // SAFETY: just taken, and nobody's.
+    unsafe { LinearMemory.give_back(pages) };
     Ok(())
 }
 

@@ -155,7 +155,15 @@ mod invocation;
 #[cfg(all(target_arch = "wasm32", feature = "js"))]
 mod js;
 #[cfg(any(target_arch = "wasm32", test))]
+mod lease;
+#[cfg(all(
+    target_arch = "wasm32",
+    not(any(feature = "arena-guest", feature = "js"))
+))]
+mod overlap;
+#[cfg(any(target_arch = "wasm32", test))]
 mod persistent;
+pub(crate) mod service;
 #[cfg(any(target_arch = "wasm32", test))]
 mod span;
 
@@ -171,6 +179,9 @@ pub use arena::{
 pub use heap::{InvocationHeap, persist};
 pub use http::{Body, Context, Header, Headers, IntoResponse, Request, Response};
 pub use invocation::{Invocation, StateError};
+pub use service::{
+    BodyError, FetchError, Fetched, Incoming, IntoStreamed, Outgoing, Receive, Streamed, Writer,
+};
 
 /// The README's examples, compiled as tests.
 #[cfg(doctest)]
@@ -184,10 +195,14 @@ pub mod __private {
     #[cfg(all(target_os = "wasi", not(feature = "js")))]
     pub use crate::component::sbrk;
     #[cfg(not(feature = "js"))]
-    pub use crate::component::{cabi_realloc, edge, rewind, seal};
+    pub use crate::component::{
+        Overlapping, Service, cabi_realloc, edge, invocations, rewind, seal, seal_service,
+    };
     pub use crate::handler::Handler;
     #[cfg(feature = "js")]
     pub use crate::js::{handle, rewind, seal};
+    #[cfg(not(feature = "js"))]
+    pub use crate::service::bindings as service;
 }
 
 /// Puts one handler function behind both doors of a component.
@@ -221,8 +236,44 @@ pub mod __private {
 /// lavandula::export!(greet, initialise = prepare);
 /// # fn main() {}
 /// ```
+///
+/// # Handlers that wait
+///
+/// An asynchronous function is put behind the door of WASI 0.3 instead,
+/// `wasi:http/handler`: while one invocation waits, others of the same instance go on,
+/// each with an arena of its own. It has the form
+/// `async fn(&'a Context, Request<'a>) -> R`, or takes `Request<'a, Incoming>` where it
+/// reads the body piece by piece; `R` may also be [`Streamed`], whose body is written
+/// while it is sent, and [`Context::fetch`] asks an origin.
+///
+/// ```
+/// use lavandula::{Context, FetchError, Request, Response};
+///
+/// async fn price<'a>(cx: &'a Context, request: Request<'a>) -> Result<Response<'a>, FetchError> {
+///     let url = cx.arena().alloc_fmt(format_args!("http://stock.internal{}", request.path()))?;
+///     let answer = cx.fetch(Request::new("GET", url)).await?;
+///     Ok(Response::ok(format!("the stock says {}\n", answer.status()), "text/plain"))
+/// }
+///
+/// lavandula::export!(async price, budget = 1 << 20);
+/// # fn main() {}
+/// ```
+///
+/// `budget` is the most that the arena of one invocation may hold, in bytes, so that
+/// none takes what the others need. A function that does not wait is put behind this
+/// door by `export!(greet, wasi = 0.3)`.
+///
+/// With [`InvocationHeap`] everything lies in one arena, which two invocations cannot
+/// share: then the host is told to send one at a time, and the instance is rewound
+/// after each. Without it they overlap. `docs/overlap.md` says more.
 #[macro_export]
 macro_rules! export {
+    (async $handler:path $(, $($options:tt)*)?) => {
+        $crate::__export_service!([.await] $handler $(, $($options)*)?);
+    };
+    ($handler:path, wasi = 0.3 $(, $($options:tt)*)?) => {
+        $crate::__export_service!([] $handler $(, $($options)*)?);
+    };
     ($handler:path) => {
         $crate::export!($handler, initialise = || ());
     };
@@ -274,12 +325,25 @@ macro_rules! export {
 macro_rules! __doors {
     ($handler:ident) => {
         $crate::__private::edge::export!($handler with_types_in $crate::__private::edge);
+        $crate::__private::invocations::export!(
+            $handler with_types_in $crate::__private::invocations
+        );
 
         #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#seal")]
         extern "C" fn __lavandula_seal() -> *const u8 {
             $crate::__private::seal::<$handler>()
         }
 
+        $crate::__kept_by_hand!();
+    };
+}
+
+/// What is the same whatever the doors are. Not for direct use.
+#[cfg(all(target_arch = "wasm32", not(feature = "js")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __kept_by_hand {
+    () => {
         #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#rewind")]
         extern "C" fn __lavandula_rewind() -> *const u8 {
             $crate::__private::rewind()

@@ -14,18 +14,22 @@ mod fast;
 #[cfg(not(feature = "arena-guest"))]
 mod invocation;
 #[cfg(not(feature = "arena-guest"))]
-mod rt;
+pub(crate) mod rt;
+#[cfg(not(feature = "arena-guest"))]
+mod service;
 #[cfg(not(feature = "arena-guest"))]
 mod wasi_http;
 
 #[cfg(not(feature = "arena-guest"))]
 pub use edge_handler::edge;
 #[cfg(not(feature = "arena-guest"))]
-pub use invocation::{rewind, seal};
+pub use invocation::{Overlapping, invocations, rewind, seal, seal_service};
 #[cfg(not(feature = "arena-guest"))]
 pub use rt::cabi_realloc;
 #[cfg(all(not(feature = "arena-guest"), target_os = "wasi"))]
 pub use rt::sbrk;
+#[cfg(not(feature = "arena-guest"))]
+pub use service::Service;
 
 /// Turns this crate's figures into those of the WIT package, whose types each
 /// world generates anew.

@@ -15,6 +15,45 @@ pub fn run_ctors_once() {
 /// Nothing: `export!` exports `cabi_realloc`.
 pub fn maybe_link_cabi_realloc() {}
 
+/// Asynchronous calls: as they are, but for the beginning and the end of each.
+pub mod async_support {
+    pub use wit_bindgen::rt::async_support::*;
+
+    use crate::overlap::{self, Pause};
+
+    /// Begins an invocation. `task` ends when it has returned its response.
+    pub fn start_task(task: impl Future<Output = ()> + 'static) -> i32 {
+        overlap::begin();
+        let code = wit_bindgen::rt::async_support::start_task(async move {
+            task.await;
+            if let Some(rest) = overlap::rest() {
+                rest.await;
+            }
+        });
+        overlap::pause(what_comes(code.cast_unsigned()));
+        code
+    }
+
+    /// Goes on with one, when something that it waits for has happened.
+    ///
+    /// # Safety
+    /// As for wit-bindgen's own.
+    pub unsafe fn callback(event: u32, waitable: u32, status: u32) -> u32 {
+        // SAFETY: by the contract.
+        let code = unsafe { wit_bindgen::rt::async_support::callback(event, waitable, status) };
+        overlap::pause(what_comes(code));
+        code
+    }
+
+    /// Of the canonical ABI's codes, zero is the end.
+    fn what_comes(code: u32) -> Pause {
+        match code & 0xF {
+            0 => Pause::Ended,
+            _ => Pause::Waits,
+        }
+    }
+}
+
 /// The canonical ABI's allocation function, by which a host puts values into
 /// memory: arguments before a call, results of imports within one.
 ///

@@ -33,6 +33,11 @@ pub struct Header<'a> {
 pub struct Headers<'a>(&'a [Header<'a>]);
 
 impl<'a> Headers<'a> {
+    #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+    pub(crate) const fn of(headers: &'a [Header<'a>]) -> Self {
+        Self(headers)
+    }
+
     /// The first value of `name`, which is compared without regard to case,
     /// where it is UTF-8.
     pub fn get(&self, name: &str) -> Option<&'a str> {
@@ -77,13 +82,17 @@ impl<'a> IntoIterator for Headers<'a> {
 /// assert_eq!(request.query_value("to"), Some("html"));
 /// assert_eq!(request.headers().get("Content-Type"), Some("text/markdown"));
 /// ```
+///
+/// `B` is the body: bytes in the arena, unless the handler asks for something else.
+/// One that is asynchronous may have it piece by piece, as an
+/// [`Incoming`](crate::Incoming).
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct Request<'a, B = &'a [u8]> {
     method: &'a str,
     path_with_query: &'a str,
     authority: Option<&'a str>,
     headers: Headers<'a>,
-    body: &'a [u8],
+    body: B,
 }
 
 impl<'a> Request<'a> {
@@ -98,15 +107,22 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The same request with these headers. Names are in lower case.
-    pub const fn with_headers(mut self, headers: &'a [Header<'a>]) -> Self {
-        self.headers = Headers(headers);
-        self
-    }
-
     /// The same request with this body.
     pub const fn with_body(mut self, body: &'a [u8]) -> Self {
         self.body = body;
+        self
+    }
+
+    /// The whole body.
+    pub const fn body(&self) -> &'a [u8] {
+        self.body
+    }
+}
+
+impl<'a, B> Request<'a, B> {
+    /// The same request with these headers. Names are in lower case.
+    pub const fn with_headers(mut self, headers: &'a [Header<'a>]) -> Self {
+        self.headers = Headers(headers);
         self
     }
 
@@ -154,9 +170,34 @@ impl<'a> Request<'a> {
         self.headers
     }
 
-    /// The whole body.
-    pub const fn body(&self) -> &'a [u8] {
-        self.body
+    /// The body, which may have to be `&mut` to be read.
+    pub const fn body_mut(&mut self) -> &mut B {
+        &mut self.body
+    }
+
+    /// The request without its body, and the body.
+    pub fn into_parts(self) -> (Request<'a>, B) {
+        (
+            Request {
+                method: self.method,
+                path_with_query: self.path_with_query,
+                authority: self.authority,
+                headers: self.headers,
+                body: &[],
+            },
+            self.body,
+        )
+    }
+
+    /// The same request with another kind of body.
+    pub fn carrying<C>(self, body: C) -> Request<'a, C> {
+        Request {
+            method: self.method,
+            path_with_query: self.path_with_query,
+            authority: self.authority,
+            headers: self.headers,
+            body,
+        }
     }
 
     fn split_path(&self) -> (&'a str, Option<&'a str>) {

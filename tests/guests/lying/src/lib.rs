@@ -7,8 +7,9 @@
 mod exported {
     use guest_support::__private as private;
     use lavandula::{Context, Request, Response};
-    use private::edge::exports::lavandula::arena::{handler, invocation, types};
+    use private::edge::exports::lavandula::arena::handler;
     use private::edge::exports::wasi::http::incoming_handler;
+    use private::invocations::exports::lavandula::arena::{invocation, types};
 
     #[global_allocator]
     static HEAP: lavandula::InvocationHeap = lavandula::InvocationHeap::new();

@@ -18,6 +18,9 @@ pub use lavandula::__private;
 macro_rules! export_by_hand {
     ($exported:ident, handler = $handler:ident, rewind = $rewind:path) => {
         $crate::__private::edge::export!($exported with_types_in $crate::__private::edge);
+        $crate::__private::invocations::export!(
+            $exported with_types_in $crate::__private::invocations
+        );
 
         #[unsafe(export_name = "lavandula:arena/invocation@0.1.0#seal")]
         extern "C" fn seal() -> *const u8 {

@@ -1,0 +1,227 @@
+//! The memory of invocations that overlap: an arena for each, for as long as it
+//! lasts.
+//!
+//! ```text
+//!              take                                  drop
+//!   page pool ──────► Leased (one invocation) ───────────────► page pool
+//!                       its arena grows by pages    overwritten with zeros
+//!                       of the pool, then by         as far as they were used
+//!                       new ones
+//! ```
+//!
+//! A list of those that run, so that the figures of the instance can be told.
+
+use alloc::boxed::Box;
+use core::cell::Cell;
+use core::ptr::NonNull;
+
+use crate::span::Span;
+use crate::{Context, Scrub, Usage};
+
+/// The arenas that are leased from one instance.
+pub(crate) struct Leases {
+    first: Cell<Option<NonNull<Lease>>>,
+    /// Of those that have ended.
+    ended: Cell<Ended>,
+}
+
+#[derive(Clone, Copy)]
+struct Ended {
+    invocations: usize,
+    grows: usize,
+    /// What the one that ended last needed at most.
+    peak: usize,
+}
+
+/// What one invocation has.
+struct Lease {
+    context: Context,
+    before: Cell<Option<NonNull<Lease>>>,
+    after: Cell<Option<NonNull<Lease>>>,
+}
+
+/// The lease of one invocation. It ends when this is dropped: whatever borrows from
+/// the context is gone then.
+pub(crate) struct Leased<'l> {
+    lease: NonNull<Lease>,
+    leases: &'l Leases,
+}
+
+impl Leases {
+    pub(crate) const fn new() -> Self {
+        Self {
+            first: Cell::new(None),
+            ended: Cell::new(Ended {
+                invocations: 0,
+                grows: 0,
+                peak: 0,
+            }),
+        }
+    }
+
+    /// An arena without a block: it takes the first when something is put there.
+    pub(crate) fn take(&self, budget: Option<usize>) -> Leased<'_> {
+        let mut context = Context::new();
+        context.arena_mut().set_budget(budget);
+        let lease = NonNull::from(Box::leak(Box::new(Lease {
+            context,
+            before: Cell::new(None),
+            after: Cell::new(self.first.get()),
+        })));
+        if let Some(after) = self.first.replace(Some(lease)) {
+            // SAFETY: what the list has is alive, and only shared references exist.
+            unsafe { after.as_ref() }.before.set(Some(lease));
+        }
+        Leased {
+            lease,
+            leases: self,
+        }
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Lease> {
+        let mut at = self.first.get();
+        core::iter::from_fn(move || {
+            // SAFETY: as above. Nothing of an invocation runs while its figures are
+            // read, so that none is taken from the list meanwhile.
+            let lease = unsafe { at?.as_ref() };
+            at = lease.after.get();
+            Some(lease)
+        })
+    }
+
+    /// Whether no invocation runs.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.get().is_none()
+    }
+
+    /// The figures of all that run together. Where none does, `peak_used` is what
+    /// the one that ended last needed.
+    pub(crate) fn usage(&self) -> Usage {
+        let ended = self.ended.get();
+        let mut sum = Usage {
+            resets: ended.invocations,
+            grows: ended.grows,
+            ..Usage::default()
+        };
+        for lease in self.running() {
+            let usage = lease.context.arena().usage();
+            sum.used += usage.used;
+            sum.total_allocated += usage.total_allocated;
+            sum.peak_used += usage.peak_used;
+            sum.committed += usage.committed;
+            sum.tail_waste += usage.tail_waste;
+            sum.free += usage.free;
+            sum.overhead += usage.overhead;
+            sum.blocks += usage.blocks;
+            sum.grows += usage.grows;
+            sum.budget = usage.budget;
+        }
+        if self.is_empty() {
+            sum.peak_used = ended.peak;
+        }
+        sum
+    }
+
+    /// Where the blocks of all that run are.
+    #[cfg(any(target_arch = "wasm32", test))]
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Span> {
+        self.running()
+            .flat_map(|lease| lease.context.arena().runs())
+    }
+}
+
+impl Leased<'_> {
+    pub(crate) fn context(&self) -> &Context {
+        // SAFETY: alive until this is dropped.
+        unsafe { &self.lease.as_ref().context }
+    }
+}
+
+impl Drop for Leased<'_> {
+    fn drop(&mut self) {
+        // SAFETY: it came from a box. The list's references are gone below, and what
+        // was borrowed from the context is gone by its lifetime.
+        let mut lease = unsafe { Box::from_raw(self.lease.as_ptr()) };
+        let (before, after) = (lease.before.get(), lease.after.get());
+        match before {
+            // SAFETY: what the list has is alive.
+            Some(before) => unsafe { before.as_ref() }.after.set(after),
+            None => self.leases.first.set(after),
+        }
+        if let Some(after) = after {
+            // SAFETY: as above.
+            unsafe { after.as_ref() }.before.set(before);
+        }
+        let arena = lease.context.arena_mut();
+        let usage = arena.usage();
+        let ended = self.leases.ended.get();
+        self.leases.ended.set(Ended {
+            invocations: ended.invocations.wrapping_add(1),
+            grows: ended.grows.wrapping_add(usage.grows),
+            peak: usage.peak_used,
+        });
+        // The next one that has these pages must not find anything there, and it
+        // may come at once. Dropped with this, an arena overwrites what was used of
+        // each block, and no more.
+        arena.set_scrub(Scrub::Zero);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_an_arena_of_its_own_and_may_end_in_any_order() {
+        let leases = Leases::new();
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
+            let mut running: [_; 3] = core::array::from_fn(|n| {
+                let leased = leases.take(None);
+                let text = leased
+                    .context()
+                    .arena()
+                    .strdup("x".repeat(100 * (n + 1)).as_str());
+                assert_eq!(text.map(|text| text.len()), Ok(100 * (n + 1)));
+                Some(leased)
+            });
+            let usage = leases.usage();
+            assert_eq!((usage.used, usage.blocks), (104 + 200 + 304, 3));
+            assert_eq!(
+                usage.committed,
+                usage.used + usage.tail_waste + usage.free + usage.overhead
+            );
+            assert_eq!(leases.runs().count(), 3);
+            for n in order {
+                assert!(!leases.is_empty());
+                running[n] = None;
+            }
+            assert!(leases.is_empty());
+            let usage = leases.usage();
+            let last = [104, 200, 304][order[2]];
+            assert_eq!((usage.used, usage.committed, usage.peak_used), (0, 0, last));
+        }
+        assert_eq!(leases.usage().resets, 12);
+    }
+
+    #[test]
+    fn a_budget_is_each_ones_own() {
+        let leases = Leases::new();
+        let greedy = leases.take(Some(10_000));
+        let modest = leases.take(Some(10_000));
+        while greedy.context().arena().calloc(1, 64).is_ok() {}
+        assert!(modest.context().arena().calloc(1, 8_000).is_ok());
+    }
+
+    #[test]
+    fn what_was_deferred_is_dropped_when_it_ends() {
+        let leases = Leases::new();
+        let (one, other) = (leases.take(None), leases.take(None));
+        let counted = std::rc::Rc::new(());
+        let copy = counted.clone();
+        one.context().arena().alloc_deferred(copy).unwrap();
+        drop(other);
+        assert_eq!(std::rc::Rc::strong_count(&counted), 2);
+        drop(one);
+        assert_eq!(std::rc::Rc::strong_count(&counted), 1);
+    }
+}
