@@ -21,6 +21,7 @@ const GUEST: &str = "tests/guests/thorough";
 const COPIED: [&str; 5] = [
     "src",
     "wit",
+    "wit-0.3",
     "Cargo.lock",
     GUEST,
     // What the guest depends on.
