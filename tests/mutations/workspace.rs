@@ -18,7 +18,7 @@ use crate::support::root;
 const GUEST: &str = "tests/guests/thorough";
 
 /// What is copied besides the manifest.
-const COPIED: [&str; 5] = [
+const COPIED: [&str; 6] = [
     "src",
     "wit",
     "wit-0.3",
