@@ -1,5 +1,7 @@
-// Types of the package `lavandula`. They name `Disposable`, which TypeScript has
-// in `lib: ["ESNext"]` or `["ES2022", "ESNext.Disposable"]`.
+// Types of the package `lavandula`.
+
+// `Disposable`, which programs with an older `lib` lack. Then `using` compiles for them too.
+/// <reference lib="esnext.disposable" />
 
 /** The figures of an arena, in bytes unless said otherwise. After every operation
  * `committed === used + tailWaste + free + overhead` and

@@ -34,7 +34,8 @@ pub struct Limits {
     /// the instance pool, each of which reserves address space. 64.
     pub max_in_flight: u32,
     /// Requests that may wait for a place among those. Further ones are refused
-    /// at once. 256.
+    /// at once. 1024, which is as many as there may be connections: so a connection
+    /// with one request at a time is refused for a long wait and never for a burst.
     pub max_queue: u32,
     /// How long a request may wait for its place. 1 s.
     pub queue_wait: Duration,
@@ -57,7 +58,7 @@ impl Default for Limits {
             max_table_elements: 20_000,
             max_handles: 10_000,
             max_in_flight: 64,
-            max_queue: 256,
+            max_queue: 1024,
             queue_wait: Duration::from_secs(1),
             body_idle: Duration::from_secs(10),
             max_buffered: 256 * MIB,
@@ -174,6 +175,13 @@ impl Default for ServerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_connection_has_room_to_wait() {
+        let connections = ServerConfig::default().max_connections;
+        let room = usize::try_from(Limits::default().max_queue).expect("it is small");
+        assert!(room >= connections, "{room} for {connections}");
+    }
 
     #[test]
     fn one_call_may_always_carry_the_largest_response() {

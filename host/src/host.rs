@@ -435,7 +435,7 @@ impl Host {
     /// The same without an account.
     pub(crate) async fn settle_rest(&self, rest: &mut Rest) {
         if let Some(used) = self.leave(rest) {
-            // Not in a server, where the groom does it.
+            // Seldom in a server, where the groom does it.
             Box::pin(self.tidy(used)).await;
         }
     }
@@ -449,7 +449,8 @@ impl Host {
         }
     }
 
-    /// Leaves the instance of a call to the groom; gives it back where there is none.
+    /// Leaves the instance of a call to the groom; gives it back where there is none, or
+    /// one who is behind.
     fn leave(&self, rest: &mut Rest) -> Option<UsedInPlace> {
         rest.used.take().and_then(|used| self.stable.leave(used))
     }
@@ -919,6 +920,20 @@ mod tests {
         let host = host(testing::COUNT, Limits::default());
         for _ in 0..20 {
             assert_eq!(ask(&host).await.response.status(), 201);
+        }
+    }
+
+    #[tokio::test]
+    async fn answered_requests_hold_few_places_where_the_groom_has_no_turn() {
+        let limits = Limits {
+            max_in_flight: 16,
+            max_queue: 0,
+            ..Limits::default()
+        };
+        // Nobody grooms here: this is a batch of requests that leaves no time for it.
+        let host = host(testing::HELLO, limits).for_thread(1);
+        for _ in 0..40 {
+            assert_eq!(label(&ask(&host).await), "ok");
         }
     }
 

@@ -11,7 +11,7 @@
 mod bindings;
 mod package;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::build::{Build, BuildError, Module};
 use crate::whole_file;
@@ -74,6 +74,20 @@ pub enum NpmError {
         package: String,
         /// What it said.
         reason: String,
+    },
+    /// The module needs what JavaScript does not have.
+    #[error(
+        "{package} imports `{import}` of {from}, which JavaScript does not have: what a \
+         handler imports must come through wasm-bindgen, so leave out what asks for it \
+         where `target_os = \"unknown\"`"
+    )]
+    Import {
+        /// The package.
+        package: String,
+        /// What it imports.
+        import: String,
+        /// From where.
+        from: String,
     },
     /// The bindings have a form that cannot be made a factory of.
     #[error("the bindings of {package} cannot be made a factory of instances: {reason}")]
@@ -146,8 +160,8 @@ impl Npm {
         self
     }
 
-    /// Builds the crate and writes the package. Files of an earlier package at the
-    /// same place are replaced one by one; others there stay.
+    /// Builds the crate and writes the package, whole or not at all. Files of an
+    /// earlier package at the same place are replaced; others there stay.
     ///
     /// # Errors
     /// [`NpmError`], each of which says what to do. What the compiler has to say goes
@@ -174,9 +188,8 @@ impl Npm {
             (Content::Core, _) | (_, Some(_)) => bindings.files(),
             (Content::Package, None) => package::files(&name, &module, &bindings),
         };
-        for (path, bytes) in files {
-            write(&folder.join(path), &bytes)?;
-        }
+        whole_file::write_all(&folder, &files)
+            .map_err(|(path, error)| NpmError::Write { path, error })?;
         Ok(Made {
             folder,
             name,
@@ -192,13 +205,6 @@ impl Module {
             .join("lavandula")
             .join(format!("{name}-npm"))
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), NpmError> {
-    whole_file::write(path, bytes).map_err(|error| NpmError::Write {
-        path: path.to_owned(),
-        error,
-    })
 }
 
 /// A file of a package: where it goes, and what is in it.

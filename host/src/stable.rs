@@ -6,6 +6,11 @@
 //! stable of its own and a groom, a task that works when all requests that have
 //! arrived were answered. A host in a test has no groom, and puts every instance in
 //! order before its answer is returned.
+//!
+//! Nor does a thread to which more requests have come at once than a few: what its groom
+//! cannot keep up with is put in order before the answer. All of them would otherwise
+//! have an instance each, whose memory is in no cache, and the place of each for as long
+//! as the others are answered.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,12 +20,17 @@ use tokio::sync::Notify;
 use crate::place::Place;
 use crate::sandbox::{Ready, Sandbox, Used};
 
+/// Used instances that wait for the groom at most. Fewer would make clients wait for what
+/// could be done after their answers, where a few connections are busy; with more, those
+/// of many connections are in each other's way.
+const MOST_USED: usize = 8;
+
 /// When used instances are put in order.
 #[derive(Debug)]
 enum Order {
     /// Before the answer is returned.
     AtOnce,
-    /// By the groom, who is called by this.
+    /// By the groom, who is called by this, as far as it keeps up.
     Later(Notify),
 }
 
@@ -94,11 +104,16 @@ impl Stable {
         room
     }
 
-    /// Leaves a used instance to the groom; gives it back where there is none.
+    /// Leaves a used instance to the groom; gives it back where there is none, or one who
+    /// is behind.
     pub(crate) fn leave(&self, used: UsedInPlace) -> Option<UsedInPlace> {
         match &self.order {
             Order::Later(call) if !self.is_closed() => {
-                self.used().push(used);
+                let mut waiting = self.used();
+                if waiting.len() >= MOST_USED {
+                    return Some(used);
+                }
+                waiting.push(used);
                 call.notify_one();
                 None
             }

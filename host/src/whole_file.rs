@@ -90,6 +90,69 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         })
 }
 
+/// Writes all of these files below `folder`, or none. Each is written beside its place
+/// first: that is where a disk is full or a folder closed. Only then do they take
+/// their places, the last one last. The error names the path.
+pub(crate) fn write_all(
+    folder: &Path,
+    files: &[(PathBuf, Vec<u8>)],
+) -> Result<(), (PathBuf, io::Error)> {
+    let mut made = Made::default();
+    for (path, bytes) in files {
+        let place = folder.join(path);
+        made.write_beside(&place, bytes)
+            .map_err(|error| (place, error))?;
+    }
+    made.take_places()
+}
+
+/// Files beside their places, and the folders that were made for them. What has not
+/// taken its place is removed with this.
+#[derive(Default)]
+struct Made {
+    places: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
+}
+
+impl Made {
+    fn write_beside(&mut self, place: &Path, bytes: &[u8]) -> io::Result<()> {
+        // A rename would say so too, but too late.
+        if place.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if let Some(folder) = place.parent() {
+            let missing = folder.ancestors().take_while(|folder| !folder.exists());
+            let missing: Vec<_> = missing.map(Path::to_owned).collect();
+            self.folders.extend(missing.into_iter().rev());
+            fs::create_dir_all(folder)?;
+        }
+        self.places.push(place.to_owned());
+        fs::write(beside(place), bytes)
+    }
+
+    fn take_places(mut self) -> Result<(), (PathBuf, io::Error)> {
+        while let Some(place) = self.places.first() {
+            fs::rename(beside(place), place).map_err(|error| (place.clone(), error))?;
+            self.places.remove(0);
+        }
+        self.folders.clear();
+        Ok(())
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        // Nothing can be done about what cannot be removed, and a folder in which
+        // something is stays.
+        for place in &self.places {
+            let _ = fs::remove_file(beside(place));
+        }
+        for folder in self.folders.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
 /// A name in the same folder, so that a rename stays within one file system, and
 /// of this process, so that two of them do not write to the same file.
 fn beside(path: &Path) -> PathBuf {
@@ -171,6 +234,38 @@ mod tests {
         let file = folder.path().join("new").join("newer").join("file");
         write(&file, b"text").expect("it can be written");
         assert_eq!(fs::read(&file).expect("it is there"), b"text");
+    }
+
+    #[test]
+    fn of_several_files_all_are_written_or_none() {
+        let folder = Folder::new("several");
+        let files = |last: &str| {
+            let paths = ["old", "new/deep/file", "new/file", last];
+            paths.map(|path| (PathBuf::from(path), b"text".to_vec()))
+        };
+        let listing = || {
+            let mut names = folder.listing();
+            names.sort();
+            names
+        };
+        let old = folder.path().join("old");
+        fs::write(&old, "of yesterday").expect("it can be written");
+        fs::create_dir(folder.path().join("taken")).expect("a folder");
+        // In the place of the last one is a folder, or in the place of its folder a file.
+        for last in ["taken", "old/file"] {
+            let (path, _) = write_all(folder.path(), &files(last)).expect_err("no place");
+            assert_eq!(path, folder.path().join(last));
+            assert_eq!(listing(), ["old", "taken"]);
+            let read = fs::read_to_string(&old).expect("it is there");
+            assert_eq!(read, "of yesterday");
+        }
+
+        write_all(folder.path(), &files("last")).expect("they can be written");
+        assert_eq!(listing(), ["last", "new", "old", "taken"]);
+        for path in ["old", "new/deep/file", "new/file", "last"] {
+            let read = fs::read_to_string(folder.path().join(path));
+            assert_eq!(read.expect("it is there"), "text");
+        }
     }
 
     #[test]

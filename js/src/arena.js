@@ -4,7 +4,7 @@ import { size, text as checkedText } from './argument.js';
 import { arenasAreMadeBy, enter, hold, mayWarn, release, runtimeOf } from './runtime.js';
 import { Span, key as spanKey } from './span.js';
 import { Lifetime } from './stale.js';
-import { writeText, written } from './text.js';
+import { encodeShort, putShort, writeText, written } from './text.js';
 import { blocksAt, usageAt } from './usage.js';
 
 /** What `arena_new` returns for a block size that the arena refuses. */
@@ -57,7 +57,10 @@ export class Arena {
 
   /** `bytes` bytes at a multiple of 8, whatever they hold; null without memory. */
   alloc(bytes) {
-    size(bytes, 'bytes');
+    return this.#take(size(bytes, 'bytes'));
+  }
+
+  #take(bytes) {
     const lifetime = this.#lifetime;
     const instance = lifetime.enter('arena');
     let at;
@@ -86,7 +89,11 @@ export class Arena {
 
   /** `text` as UTF-8; null without memory. */
   strdup(text) {
-    return this.#copy(checkedText(text, 'text'), Infinity);
+    const length = encodeShort(checkedText(text, 'text'));
+    if (length < 0) return this.#copy(text, Infinity);
+    const span = this.#take(length);
+    if (span !== null) putShort(this.#lifetime.instance.bytes, span.byteOffset, length);
+    return span;
   }
 
   /** At most `maxBytes` bytes of `text`, never part of a character. */

@@ -24,13 +24,17 @@ export function shown(value) {
 
 /** A number of bytes or elements: an integer from `least` to `MAX_SIZE`. */
 export function size(value, name, least = 0) {
+  // As far as 32 bits with a sign go, which is `MAX_SIZE`. In one comparison, and small
+  // enough to be compiled into what asks: sizes are checked with every allocation.
+  if (typeof value === 'number' && (value | 0) === value && value >= least) return value;
+  return refuseSize(value, name, least);
+}
+
+function refuseSize(value, name, least) {
   if (typeof value !== 'number') {
     throw new TypeError(`${name} must be a number, not ${shown(value)}`);
   }
-  if (!Number.isInteger(value) || value < least || value > MAX_SIZE) {
-    throw new RangeError(`${name} must be an integer from ${least} to ${MAX_SIZE}, not ${value}`);
-  }
-  return value;
+  throw new RangeError(`${name} must be an integer from ${least} to ${MAX_SIZE}, not ${value}`);
 }
 
 /** A limit in bytes that may also be `Infinity`: no limit. */

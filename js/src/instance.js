@@ -1,10 +1,15 @@
 // One WebAssembly instance with its memory: made once, and ended once, by a
 // recycle or by a trap.
 
+const NOTHING = new Uint8Array(0);
+
 /** One instance. What uses it looks at `ended` first. */
 export class Instance {
   /** The raw exports. */
   wasm;
+  /** What the memory had when it was last looked at. */
+  #bytes = NOTHING;
+  #buffer = NOTHING.buffer;
   /** What wasm-bindgen made of the author's own exports. */
   bindings;
   /** Null, or why this instance is no more: `'recycled'` or `'trap'`. */
@@ -24,17 +29,33 @@ export class Instance {
         );
       }
     }
-    this.wasm = wasm;
+    // A copy: engines look up the exports themselves by name, with each call.
+    this.wasm = { ...wasm };
     this.bindings = bindings;
   }
 
-  /** What the memory has now. It is another object after each growth. */
+  /**
+   * All bytes of the memory. It is another object after each growth, which leaves the
+   * one before without any. To ask the memory itself costs as much as to make a view.
+   */
+  get bytes() {
+    if (this.#bytes.length === 0) this.#look();
+    return this.#bytes;
+  }
+
+  /** What is below the bytes: another object as they are. */
   get buffer() {
-    return this.wasm.memory.buffer;
+    if (this.#bytes.length === 0) this.#look();
+    return this.#buffer;
+  }
+
+  #look() {
+    this.#buffer = this.wasm.memory.buffer;
+    this.#bytes = new Uint8Array(this.#buffer);
   }
 
   get memoryBytes() {
-    return this.ended === null ? this.wasm.memory.buffer.byteLength : 0;
+    return this.ended === null ? this.bytes.length : 0;
   }
 
   /**
@@ -45,6 +66,8 @@ export class Instance {
     if (this.ended !== null) return;
     this.ended = reason;
     this.wasm = null;
+    this.#bytes = NOTHING;
+    this.#buffer = NOTHING.buffer;
     this.bindings = null;
   }
 

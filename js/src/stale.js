@@ -46,8 +46,9 @@ export class Lifetime {
   /** The instance, where all of this is still there. */
   enter(what) {
     // An arena that was freed was so whatever came of its instance later.
-    const reason = this.ended ?? this.instance.ended;
-    if (reason !== null) throw new StaleError(what, reason);
-    return this.instance;
+    const { instance } = this;
+    if (this.ended !== null) throw new StaleError(what, this.ended);
+    if (instance.ended !== null) throw new StaleError(what, instance.ended);
+    return instance;
   }
 }

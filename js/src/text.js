@@ -7,8 +7,28 @@ const encoder = new TextEncoder();
 /** The most bytes of UTF-8 that one unit of UTF-16 needs. */
 const BYTES_PER_UNIT = 3;
 
-/** Up to here room for the worst case is taken; counting would cost more. */
-const RESERVED_AT_ONCE = 4096;
+/** Up to here, half a block, room for the worst case is taken; counting would cost more. */
+const RESERVED_AT_ONCE = 32 * 1024;
+
+/** Up to so many units of UTF-16 a text is short. */
+const SHORT = 32;
+
+const short = new Uint8Array(SHORT * BYTES_PER_UNIT);
+
+/**
+ * Encodes a short text, for `putShort`, and returns how many bytes it has; -1 where it
+ * is not short.
+ *
+ * A view for `encodeInto` takes longer than all the rest then, and this one is there.
+ */
+export function encodeShort(text) {
+  return text.length > SHORT ? -1 : encoder.encodeInto(text, short).written;
+}
+
+/** Puts what `encodeShort` has just encoded into memory. */
+export function putShort(bytes, at, count) {
+  for (let index = 0; index < count; index += 1) bytes[at + index] = short[index];
+}
 
 /**
  * Writes at most `most` bytes of `text`, which is well formed, and never part of

@@ -48,6 +48,33 @@ test('every text comes back, and takes what its UTF-8 takes', () => {
   }
 });
 
+test('texts of every length around what is short come back', () => {
+  const arena = new Arena(Runtime.create());
+  for (const character of ['a', 'é', '薰', '😀']) {
+    for (let length = 0; length <= 70; length += 1) {
+      for (const text of [character.repeat(length), `${'a'.repeat(length)}${character}`]) {
+        arena.reset();
+        // What the longer one before has left must not show.
+        const span = arena.strdup(text);
+        assert.equal(span.text(), text);
+        assert.equal(arena.used, Math.ceil(Buffer.byteLength(text) / 8) * 8, text);
+      }
+    }
+  }
+});
+
+test('a short text after the memory has grown goes where it was allocated', () => {
+  const runtime = Runtime.create();
+  const arena = new Arena(runtime);
+  const first = arena.strdup('before');
+  const before = runtime.memoryBytes;
+  arena.alloc(1 << 20).view().fill(0x2e);
+  assert.ok(runtime.memoryBytes > before);
+  const second = arena.strdup('after');
+  assert.deepEqual([first.text(), second.text()], ['before', 'after']);
+  assert.equal(Buffer.from(first.copy()).toString(), 'before');
+});
+
 test('strndup cut at each byte never parts a character', () => {
   const arena = new Arena(Runtime.create());
   for (const text of ['lavender', 'aé薰😀z', '😀😀', 'é', '薰é', 'ascii 薰', 'ÿÿÿÿ', '\ufeff\ufeffx']) {

@@ -375,8 +375,13 @@ impl<P: PageSource> Arena<P> {
 
     /// The bytes `at..at + len`, where all of them were handed out since the
     /// last reset. For doors through which addresses come as plain numbers.
+    ///
+    /// Of no bytes all were, wherever: they are handed out where there is no block.
     #[cfg(any(feature = "arena-guest", test))]
     pub(crate) fn handed_out(&self, at: usize, len: usize) -> Option<NonNull<u8>> {
+        if len == 0 {
+            return Some(NonNull::dangling());
+        }
         let chain = self.chain.get();
         if let Some(current) = chain.current {
             let cursor = self.cursor.get().addr().get();

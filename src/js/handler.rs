@@ -131,7 +131,7 @@ pub fn lavandula_usage() -> *const u32 {
 /// Answers the request. Null where there is no memory to say even that there is none.
 ///
 /// # Safety
-/// Both pieces came from [`lavandula_receive`], for this request, and were written.
+/// Both pieces came from `lavandula_receive`, for this request, and were written.
 pub unsafe fn handle<T: Handler>(
     head: *const u8,
     head_len: usize,

@@ -5,7 +5,7 @@ use std::fs;
 use super::root;
 
 /// Holds `docs/NAME.md` against what the test of the same name renders, or writes it
-/// where `LAVANDULA_BLESS` says so.
+/// where `LAVANDULA_BLESS` says so. Tests have `_` where pages have `-`.
 ///
 /// # Panics
 /// Where they differ.
@@ -19,9 +19,10 @@ pub fn is_what_is_tested(name: &str, rendered: &str) {
     }
     let written = fs::read_to_string(&file);
     let written = written.unwrap_or_else(|error| panic!("{page} is in the tree: {error}"));
+    let test = name.replace('-', "_");
     assert!(
         written == rendered,
         "{page} is not what is tested; \
-         run `LAVANDULA_BLESS=1 cargo test --test {name} docs` and look at what it changes"
+         run `LAVANDULA_BLESS=1 cargo test --test {test} docs` and look at what it changes"
     );
 }

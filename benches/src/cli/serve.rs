@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::{SEED, hand_over};
 use crate::Failure;
 use crate::progress::Steps;
-use crate::serve::catalogue::{LOADS, load, subject};
+use crate::serve::catalogue::{LOADS, SUBJECTS, load, subject};
 use crate::serve::cores::Placement;
 use crate::serve::{self, Plan, compare, fairness};
 
@@ -51,7 +51,8 @@ pub struct Arguments {
     /// Where `lavandula` is. Default: beside this program, built if need be.
     #[arg(long, value_name = "PATH")]
     lavandula: Option<PathBuf>,
-    /// Where `wasmtime` is. Default: on the PATH.
+    /// Where `wasmtime` is, or its name on the PATH. Default: built, of the version that
+    /// ours is built with.
     #[arg(long, value_name = "PATH")]
     wasmtime: Option<PathBuf>,
     /// Keep the client on a processor of its own.
@@ -121,13 +122,13 @@ fn plan(arguments: &Arguments) -> Result<Plan, Failure> {
         LOADS.iter().collect(),
         |load| load.name,
     )?;
-    let subjects = chosen(
-        "server",
-        &arguments.server,
-        subject,
-        serve::compared(),
-        |one| one.name,
-    )?;
+    let subjects = match arguments.server.as_slice() {
+        [] => None,
+        names => {
+            let all = SUBJECTS.iter().collect();
+            Some(chosen("server", names, subject, all, |one| one.name)?)
+        }
+    };
     let time = Duration::from_secs_f64(arguments.seconds);
     let mut connections: Vec<_> = arguments
         .connections

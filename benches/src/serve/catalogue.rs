@@ -153,7 +153,7 @@ pub fn subject(name: &str) -> Option<&'static Subject> {
 pub struct Programs<'a> {
     /// `lavandula`.
     pub lavandula: &'a Path,
-    /// `wasmtime`. Of no meaning where it is missing.
+    /// `wasmtime`. Of no meaning where it takes no part.
     pub wasmtime: &'a Path,
     /// This one.
     pub bench: &'a Path,
@@ -185,7 +185,9 @@ impl Subject {
                 let mut command = programs::command(programs.lavandula);
                 command.arg("serve").arg(programs.component);
                 command.args(["--addr", ADDR, "--door", &door.to_string()]);
+                // All of them may wait at a time: nobody is refused who was let in.
                 command.args(["--max-connections", &connections]);
+                command.args(["--max-queue", &connections]);
                 command.args([
                     "--isolation",
                     match isolation {
@@ -201,6 +203,7 @@ impl Subject {
             Kind::Wasmtime(tuning) => {
                 let mut command = programs::command(programs.wasmtime);
                 command.args(["serve", "--addr", ADDR]);
+                // Of requests it lets any number wait.
                 command.args(["--max-concurrent-connections", &connections]);
                 match tuning {
                     Tuning::None => {}

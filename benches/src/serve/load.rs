@@ -34,7 +34,8 @@ pub const AT_ONCE: usize = 64;
 /// How long an answer is waited for where nothing else is to be done.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// So many errors are enough: what is measured then is no answers.
+/// So many errors are enough: what is measured then is no answers. Refusals are not
+/// among them: how many of those there are is a figure of its own.
 const MOST_ERRORS: u64 = 100;
 
 /// The longest pause without a look at the clock.
@@ -87,9 +88,14 @@ pub struct Found {
     pub all_answers: u64,
     /// Latencies of requests that began while it was measured.
     pub latencies: Histogram,
-    /// What went wrong, at any time, and how often.
+    /// What went wrong, at any time, and how often. Answers of 503 are among it.
     pub errors: BTreeMap<String, u64>,
+    /// Answers of 503, at any time.
+    pub refusals: u64,
 }
+
+/// What a server answers that has too much to do.
+const REFUSED: &str = "refused with 503";
 
 /// What a load found.
 #[derive(Debug, Clone)]
@@ -138,6 +144,11 @@ pub fn run(server: &Server, load: &Load<'_>) -> io::Result<Measured> {
         client.drain()?;
     }
     measured.groups = client.found;
+    for found in &mut measured.groups {
+        if found.refusals > 0 {
+            found.errors.insert(REFUSED.to_owned(), found.refusals);
+        }
+    }
     Ok(measured)
 }
 
@@ -161,6 +172,15 @@ enum Phase {
     Measuring(Instant),
     /// No requests are sent any more.
     Draining(Instant),
+}
+
+/// How a request was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    /// With what is expected.
+    AsExpected,
+    /// With a 503.
+    Refused,
 }
 
 struct Connection {
@@ -252,9 +272,19 @@ impl<'a> Client<'a> {
     /// where it is hopeless.
     fn keep_on(&mut self, is_over: impl Fn(u64, Duration) -> bool) -> io::Result<bool> {
         let began = Instant::now();
+        let mut progress = (began, 0);
         loop {
             let answers = self.found.iter().map(|found| found.answers).sum();
+            let all_answers = self.found.iter().map(|found| found.all_answers).sum();
+            if all_answers != progress.1 {
+                progress = (Instant::now(), all_answers);
+            }
             if self.is_hopeless() {
+                return Ok(false);
+            }
+            // Else who waits for so many answers would wait for ever.
+            if progress.0.elapsed() > PATIENCE {
+                self.error(0, format!("not one answer in {PATIENCE:?}"), 1);
                 return Ok(false);
             }
             if is_over(answers, began.elapsed()) {
@@ -373,14 +403,19 @@ impl<'a> Client<'a> {
         match connection.advance(request, body, &mut self.buffer) {
             Ok(Progress::More) => Ok(()),
             Ok(Progress::Whole) => {
-                self.answered(at);
+                self.answered(at, Answered::AsExpected);
+                Ok(())
+            }
+            Ok(Progress::Refused) => {
+                self.answered(at, Answered::Refused);
                 Ok(())
             }
             Err(what) => self.lose(at, what),
         }
     }
 
-    fn answered(&mut self, at: usize) {
+    /// Notes an answer, and sends the next request.
+    fn answered(&mut self, at: usize, answered: Answered) {
         let Some(connection) = &mut self.connections[at] else {
             return;
         };
@@ -390,19 +425,24 @@ impl<'a> Client<'a> {
             self.opening -= 1;
         }
         let found = &mut self.found[connection.group];
-        found.all_answers += 1;
-        if let Phase::Measuring(since) | Phase::Draining(since) = self.phase
-            && connection.began >= since
-        {
-            found.latencies.add(now - connection.began);
+        match answered {
+            Answered::AsExpected => {
+                found.all_answers += 1;
+                if let Phase::Measuring(since) | Phase::Draining(since) = self.phase
+                    && connection.began >= since
+                {
+                    found.latencies.add(now - connection.began);
+                }
+                if let Phase::Measuring(_) = self.phase {
+                    found.answers += 1;
+                }
+            }
+            Answered::Refused => found.refusals += 1,
         }
         if let Phase::Draining(_) = self.phase {
             connection.is_waiting = false;
             self.waiting -= 1;
             return;
-        }
-        if let Phase::Measuring(_) = self.phase {
-            found.answers += 1;
         }
         connection.began = now;
         connection.sent = 0;
@@ -465,10 +505,12 @@ impl Connection {
             };
             let fed = self.response.feed(&buffer[..read], body);
             match fed.map_err(|wrong| wrong.to_string())? {
-                Progress::Whole if !self.is_waiting || self.sent < request.len() => {
+                Progress::Whole | Progress::Refused
+                    if !self.is_waiting || self.sent < request.len() =>
+                {
                     return Err("an answer to no request, or to half of one".to_owned());
                 }
-                Progress::Whole => return Ok(Progress::Whole),
+                whole @ (Progress::Whole | Progress::Refused) => return Ok(whole),
                 // A buffer that was not filled has taken all that there was: another
                 // event tells of the next, and no call is needed to find out.
                 Progress::More if read < buffer.len() => return Ok(Progress::More),

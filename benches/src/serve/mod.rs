@@ -44,7 +44,7 @@ use crate::progress::Steps;
 use answer::Request;
 use catalogue::{LoadKind, Subject, subject};
 use cores::{Cores, Placement};
-use stage::{Missing, Stage, Wanted};
+use stage::{Stage, Wanted};
 
 pub use plot::draw as plot;
 pub use report::Report;
@@ -59,13 +59,14 @@ pub struct Plan {
     pub soak: Option<(&'static LoadKind, u64)>,
     /// Short requests beside long ones.
     pub fairness: Option<fairness::Plan>,
-    /// Servers to compare, in the order of the report.
-    pub subjects: Vec<&'static Subject>,
+    /// Servers, in the order of the report, where others than those that it is usually
+    /// done with.
+    pub subjects: Option<Vec<&'static Subject>>,
     /// Where servers and the client run.
     pub placement: Placement,
     /// `lavandula`, where it is not the one beside this program.
     pub lavandula: Option<PathBuf>,
-    /// `wasmtime`, where it is not that of the `PATH`.
+    /// `wasmtime`, where it is not to be built.
     pub wasmtime: Option<PathBuf>,
     /// The command line that does it again.
     pub command: String,
@@ -89,12 +90,12 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
             profile: programs::profile()?,
             placement: plan.placement,
             places: cores.what(),
+            wasmtime: None,
         },
         command: plan.command.clone(),
         rounds: 0,
         seconds: 0.0,
         notes: Vec::new(),
-        missing: Vec::new(),
         rows: Vec::new(),
         soak: Vec::new(),
         fairness: Vec::new(),
@@ -112,14 +113,16 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
         };
         Stage::new(wanted, &cores)
     };
-    let named = |names: &[&str]| names.iter().filter_map(|name| subject(name)).collect();
+    let wanted = |usual: Vec<_>| plan.subjects.clone().unwrap_or(usual);
+    let named = |names: &[&str]| wanted(names.iter().filter_map(|name| subject(name)).collect());
     let sample = benches.join("../examples/json-api");
 
     if let Some(compare) = &plan.compare {
         let requests = compare.loads.iter().map(|load| load.request).collect();
         let connections = compare.connections.iter().max().copied().unwrap_or(1);
-        let stage = stage(&sample, plan.subjects.clone(), requests, connections)?;
+        let stage = stage(&sample, wanted(compared()), requests, connections)?;
         report.took_part(&stage);
+        report.notes.push(ROOM.to_owned());
         let bar = steps.bar("measuring", compare.runs(stage.subjects.len()));
         let cells = compare::run(&stage, &cores, compare, || bar.inc(1))?;
         report.rounds = compare.rounds;
@@ -157,26 +160,30 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
 }
 
 impl Report {
-    /// Notes what a stage has and has not.
+    /// Notes what a stage is made of.
     fn took_part(&mut self, stage: &Stage<'_>) {
-        self.missing
-            .extend(stage.missing.iter().map(Missing::clone));
         let Some(peer) = &stage.wasmtime else {
             return;
         };
         let ours = self.versions.get("wasmtime").cloned().unwrap_or_default();
-        if *peer != ours {
-            self.notes.push(differs(peer, &ours));
+        if peer.version != ours {
+            self.notes.push(differs(&peer.version, &ours));
         }
+        self.environment.wasmtime = Some(peer.source.what());
         self.versions
-            .insert("wasmtime serve".to_owned(), peer.clone());
+            .insert("wasmtime serve".to_owned(), peer.version.clone());
     }
 }
+
+/// What servers are told besides what their rows say.
+const ROOM: &str = "All servers are told to take the most connections that are opened, and \
+                    lavandula serve to let as many requests wait (--max-queue); the others have \
+                    no bound to those. An answer of 503 is no answer here and counts as an error.";
 
 fn differs(peer: &str, ours: &str) -> String {
     format!(
         "wasmtime serve is of version {peer}, and ours is built with wasmtime {ours}: what differs \
-         may be theirs. `cargo install wasmtime-cli --locked --version {ours}` brings the same."
+         may be theirs. Without `--wasmtime` the same one is built."
     )
 }
 

@@ -32,7 +32,7 @@ fn head(report: &Report, out: &mut String) -> f64 {
     let title = "Requests in a second, as a part of what a bare server answers";
     text(out, MARGIN, 34.0, bold, title);
     let environment = &report.environment;
-    let mut what = format!(
+    let what = format!(
         "Medians of {} rounds of {} s; longer is faster; 1 is hyper alone, with the same answers from \
          memory. {}, {} threads, kernel {}; {}.",
         report.rounds,
@@ -42,9 +42,6 @@ fn head(report: &Report, out: &mut String) -> f64 {
         environment.kernel.as_deref().unwrap_or("not told"),
         environment.places,
     );
-    for missing in &report.missing {
-        what.push_str(&format!(" {} was not measured.", missing.server));
-    }
     let texts = [what, versions(&report.versions), report.command.clone()];
     let y = paragraphs(out, MARGIN, 54.0, WIDTH - 2.0 * MARGIN, &texts);
     let entries = drawn(report).map(|subject| (subject.name, subject.colour));

@@ -1,5 +1,5 @@
-//! The programs that are measured: ours, built like this one, and `wasmtime`, where
-//! there is one.
+//! The programs that are measured: ours and `wasmtime`, built like this one where no
+//! others are named.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -12,53 +12,80 @@ use crate::Failure;
 const OURS: &str = "LAVANDULA_";
 
 /// A `wasmtime` that can be run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wasmtime {
     /// Where it is, or its name.
     pub path: PathBuf,
     /// Its version, without its name.
     pub version: String,
+    /// Where it is from.
+    pub source: Source,
+}
+
+/// Where a `wasmtime` is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Built with this program: `benches/wasmtime`.
+    Workspace,
+    /// Named by the caller.
+    Named,
+}
+
+impl Source {
+    /// In words.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Workspace => "built with this profile, as benches/wasmtime",
+            Self::Named => "as it was found where --wasmtime says",
+        }
+    }
 }
 
 impl Wasmtime {
-    /// The one at this path, or that of the `PATH`.
+    /// The one that was named, or else that of this workspace, built with the profile of
+    /// this program, or found to be built. One that happens to be on the `PATH` is not
+    /// taken unless it is named: what is measured would depend on the machine.
     ///
     /// # Errors
-    /// Why there is none, and what to do.
-    pub fn find(path: Option<&Path>) -> Result<Self, String> {
-        let path = match path {
+    /// [`Failure`] where there is none or it does not build.
+    pub fn find(named: Option<&Path>) -> Result<Self, Failure> {
+        match named {
             // As it is named here: servers are started in other folders.
-            Some(path) => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
-            None => PathBuf::from("wasmtime"),
-        };
+            Some(path) => Self::of(
+                path.canonicalize().unwrap_or_else(|_| path.to_owned()),
+                Source::Named,
+            ),
+            None => Self::of(built(WASMTIME)?, Source::Workspace),
+        }
+    }
+
+    fn of(path: PathBuf, source: Source) -> Result<Self, Failure> {
         let output = Command::new(&path)
             .arg("--version")
             .stdin(Stdio::null())
             .output()
             .map_err(|error| {
-                format!(
-                    "{} cannot be run ({error}): install it with `cargo install wasmtime-cli \
-                     --locked --version {EXAMPLE}`, or give `--wasmtime PATH`",
+                Failure::Wasmtime(format!(
+                    "{} cannot be run ({error}): give `--wasmtime PATH`, or leave it away and it is \
+                     built",
                     path.display()
-                )
+                ))
             })?;
         let said = String::from_utf8_lossy(&output.stdout);
         match version(&said) {
             Some(version) if output.status.success() => Ok(Self {
                 version: version.to_owned(),
                 path,
+                source,
             }),
-            _ => Err(format!(
+            _ => Err(Failure::Wasmtime(format!(
                 "{} is no wasmtime: to `--version` it said {:?}",
                 path.display(),
                 said.trim()
-            )),
+            ))),
         }
     }
 }
-
-/// The version to install, in a message: any that is ours does.
-const EXAMPLE: &str = "48";
 
 /// Of `wasmtime 48.0.8 (…)`.
 fn version(said: &str) -> Option<&str> {
@@ -112,6 +139,32 @@ pub fn bench() -> Result<PathBuf, Failure> {
     Ok(Place::find()?.folder.join(name))
 }
 
+/// A program of this workspace.
+struct Built {
+    /// Its name.
+    name: &'static str,
+    /// Packages that it is built with. Together they decide the features of their
+    /// dependencies, as cargo chooses them.
+    packages: &'static [&'static str],
+    /// What else may be done where it does not compile.
+    otherwise: &'static str,
+}
+
+/// With the package of this program, so that nothing is compiled a second time that was
+/// for this program.
+const LAVANDULA: Built = Built {
+    name: "lavandula",
+    packages: &["lavandula-bench", "lavandula-host"],
+    otherwise: "give `--lavandula PATH`",
+};
+
+/// Alone, since it needs features of wasmtime that `lavandula` is built without.
+const WASMTIME: Built = Built {
+    name: "lavandula-bench-wasmtime",
+    packages: &["lavandula-bench-wasmtime"],
+    otherwise: "give `--wasmtime PATH`, or name others with `--server`",
+};
+
 /// The command `lavandula` at this path, or else the one beside this program, built
 /// with the same profile, or found to be built.
 ///
@@ -119,30 +172,30 @@ pub fn bench() -> Result<PathBuf, Failure> {
 /// [`Failure`] where it does not build, or is not there. What the compiler has to say
 /// goes to stderr.
 pub fn lavandula(path: Option<&Path>) -> Result<PathBuf, Failure> {
-    if let Some(path) = path {
+    match path {
         // As it is named here: servers are started in other folders.
-        return path.canonicalize().map_err(|error| {
+        Some(path) => path.canonicalize().map_err(|error| {
             Failure::Build(format!(
                 "there is no `lavandula` at {}: {error}",
                 path.display()
             ))
-        });
+        }),
+        None => built(LAVANDULA),
     }
+}
+
+/// Builds it with the profile of this program, or finds that it is built.
+fn built(program: Built) -> Result<PathBuf, Failure> {
     let place = Place::find()?;
     let target = place.folder.parent().unwrap_or(Path::new("."));
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-    let status = Command::new(cargo)
-        // With this package, so that cargo chooses the features of dependencies as it
-        // did for this program, and compiles nothing a second time.
-        .args([
-            "build",
-            "--quiet",
-            "-p",
-            "lavandula-bench",
-            "-p",
-            "lavandula-host",
-        ])
-        .args(["--bin", "lavandula", "--profile", &place.profile])
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet"]);
+    for package in program.packages {
+        command.args(["-p", package]);
+    }
+    let status = command
+        .args(["--bin", program.name, "--profile", &place.profile])
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -152,11 +205,12 @@ pub fn lavandula(path: Option<&Path>) -> Result<PathBuf, Failure> {
             error,
         })?;
     if !status.success() {
-        return Err(Failure::Build(
-            "`lavandula` does not compile: the compiler's messages are above".to_owned(),
-        ));
+        return Err(Failure::Build(format!(
+            "`{}` does not compile; the compiler's messages are above. Otherwise {}",
+            program.name, program.otherwise
+        )));
     }
-    let name = format!("lavandula{}", std::env::consts::EXE_SUFFIX);
+    let name = format!("{}{}", program.name, std::env::consts::EXE_SUFFIX);
     Ok(place.folder.join(name))
 }
 
@@ -185,9 +239,13 @@ mod tests {
 
     #[test]
     fn a_wasmtime_that_is_missing_says_what_to_do() {
-        let why = Wasmtime::find(Some(Path::new("/nowhere/wasmtime"))).expect_err("none is there");
-        assert!(why.contains("/nowhere/wasmtime") && why.contains("cargo install wasmtime-cli"));
-        let why = Wasmtime::find(Some(Path::new("/bin/echo"))).expect_err("it is another program");
+        let find = |path| Wasmtime::find(Some(Path::new(path))).map_err(|why| why.to_string());
+        let why = find("/nowhere/wasmtime").expect_err("none is there");
+        assert!(
+            why.contains("/nowhere/wasmtime") && why.contains("leave it away"),
+            "{why}"
+        );
+        let why = find("/bin/echo").expect_err("it is another program");
         assert!(why.contains("no wasmtime"), "{why}");
     }
 }

@@ -9,7 +9,6 @@ use super::compare::{Cell, Sample};
 use super::cores::Placement;
 use super::fairness::FairnessRow;
 use super::soak::SoakRow;
-use super::stage::Missing;
 use crate::environment::Machine;
 use crate::measure::quartiles;
 
@@ -26,6 +25,8 @@ pub struct Environment {
     pub placement: Placement,
     /// The same in words.
     pub places: String,
+    /// Where the `wasmtime` is from that serves, where one takes part.
+    pub wasmtime: Option<&'static str>,
 }
 
 /// One server under one load.
@@ -95,8 +96,6 @@ pub struct Report {
     pub seconds: f64,
     /// What is to be known before the figures are compared.
     pub notes: Vec<String>,
-    /// Servers that were not measured.
-    pub missing: Vec<Missing>,
     /// Servers beside each other.
     pub rows: Vec<Row>,
     /// What becomes of ours in the course of many requests.

@@ -1,5 +1,8 @@
 //! Reads an answer only as far as a load must: that its status is 200, where it
 //! ends, and that its body is the one that is expected. Bytes come as they come.
+//!
+//! An answer of 503 is read to its end as well, whatever its body is: a server that
+//! refuses says so on a connection that goes on, and how often it does is to be known.
 
 use memchr::memchr;
 
@@ -35,12 +38,14 @@ pub enum Progress {
     More,
     /// It is whole.
     Whole,
+    /// It is whole, and it is a 503.
+    Refused,
 }
 
 /// What is wrong with an answer. The connection is of no use afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
-    /// The status is another one than 200.
+    /// The status is another one than 200 and 503.
     #[error("the status line is `{0}`")]
     Status(String),
     /// It is not HTTP/1.1.
@@ -68,6 +73,8 @@ pub enum Wrong {
 pub struct Response {
     state: State,
     length: Length,
+    /// It is a 503.
+    is_refusal: bool,
     /// Bytes of the body so far.
     seen: usize,
     /// A line that is not whole yet.
@@ -79,6 +86,7 @@ impl Default for Response {
         Self {
             state: State::Status,
             length: Length::NotTold,
+            is_refusal: false,
             seen: 0,
             line: Vec::new(),
         }
@@ -139,7 +147,8 @@ impl Response {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.state = match self.state {
             State::Status => {
-                if !line.starts_with(b"HTTP/1.1 200") {
+                self.is_refusal = line.starts_with(b"HTTP/1.1 503");
+                if !self.is_refusal && !line.starts_with(b"HTTP/1.1 200") {
                     return Err(match line.starts_with(b"HTTP/1.1 ") {
                         true => Wrong::Status(shown(line)),
                         false => Wrong::Malformed(shown(line)),
@@ -190,6 +199,9 @@ impl Response {
     }
 
     fn compare(&mut self, body: &[u8], expected: &[u8]) -> Result<(), Wrong> {
+        if self.is_refusal {
+            return Ok(());
+        }
         let rest = expected.get(self.seen..).unwrap_or_default();
         if !rest.starts_with(body) {
             let same = body.iter().zip(rest).take_while(|(a, b)| a == b).count();
@@ -206,13 +218,17 @@ impl Response {
         if !rest.is_empty() {
             return Err(Wrong::Surplus(rest.len()));
         }
-        if self.seen != expected.len() {
+        let is_refusal = std::mem::take(&mut self.is_refusal);
+        if !is_refusal && self.seen != expected.len() {
             return Err(Wrong::Body { at: self.seen });
         }
         self.state = State::Status;
         self.length = Length::NotTold;
         self.seen = 0;
-        Ok(Progress::Whole)
+        Ok(match is_refusal {
+            true => Progress::Refused,
+            false => Progress::Whole,
+        })
     }
 }
 
@@ -293,10 +309,31 @@ mod tests {
 
     #[test]
     fn another_status_is_wrong() {
-        let line = "HTTP/1.1 503 Service Unavailable".to_owned();
+        let line = "HTTP/1.1 504 Gateway Timeout".to_owned();
         let answer = format!("{line}\r\ncontent-length: 0\r\n\r\n");
         for found in fed(answer.as_bytes(), b"") {
             assert_eq!(found, Err(Wrong::Status(line.clone())));
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_read_to_its_end_and_the_next_answer_is_none() {
+        let refusal = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 9\r\n\r\noverload\n";
+        for step in 1..=refusal.len() {
+            let mut response = Response::default();
+            for (answer, whole) in [
+                (&refusal[..], Progress::Refused),
+                (SIZED, Progress::Whole),
+                (refusal, Progress::Refused),
+            ] {
+                let fed = answer
+                    .chunks(step)
+                    .map(|part| response.feed(part, b"hello"));
+                let progress: Vec<_> = fed.map(|fed| fed.expect("it is right")).collect();
+                let (last, before) = progress.split_last().expect("there are parts");
+                assert_eq!(*last, whole, "step {step}");
+                assert!(before.iter().all(|progress| *progress == Progress::More));
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::catalogue::{LoadKind, subject};
+use super::catalogue::LoadKind;
 use super::compare::Sample;
 use super::load::{self, Group, Load, Until};
 use super::report::errors;
@@ -55,10 +55,7 @@ pub fn run(
     mut done: impl FnMut(),
 ) -> Result<Vec<SoakRow>, Failure> {
     let mut rows = Vec::new();
-    for name in SUBJECTS {
-        let Some(subject) = subject(name) else {
-            continue;
-        };
+    for subject in &stage.subjects {
         let mut server = stage.start(subject)?;
         let group = Group {
             connections: CONNECTIONS,
@@ -78,7 +75,7 @@ pub fn run(
             total += measured.answers();
             let sample = Sample::of(&measured, 0);
             rows.push(SoakRow {
-                server: name,
+                server: subject.name,
                 load: kind.name,
                 requests: total,
                 requests_per_s: sample.requests_per_s,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use lavandula_host::Door;
 use lavandula_host::build::Build;
-use serde::Serialize;
 use tempfile::TempDir;
 
 use super::answer::{Answer, Request};
@@ -29,29 +28,17 @@ pub struct Wanted<'a> {
     pub connections: usize,
     /// Where `lavandula` is, if not beside this program.
     pub lavandula: Option<&'a Path>,
-    /// Where `wasmtime` is, if not on the `PATH`.
+    /// Where `wasmtime` is, if it is not to be built.
     pub wasmtime: Option<&'a Path>,
-}
-
-/// A server that is not measured, and why.
-#[derive(Debug, Clone, Serialize)]
-pub struct Missing {
-    /// Its name.
-    pub server: &'static str,
-    /// Why, and what to do.
-    pub why: String,
 }
 
 /// Servers, ready to be started.
 #[derive(Debug)]
 pub struct Stage<'a> {
-    /// Those that can be.
+    /// In the order of the report.
     pub subjects: Vec<&'static Subject>,
-    /// Those that cannot.
-    pub missing: Vec<Missing>,
-    /// The version of `wasmtime serve`, where it takes part.
-    pub wasmtime: Option<String>,
-    wasmtime_path: PathBuf,
+    /// The `wasmtime` that serves, where one takes part.
+    pub wasmtime: Option<Wasmtime>,
     lavandula: PathBuf,
     bench: PathBuf,
     files: TempDir,
@@ -80,28 +67,14 @@ impl<'a> Stage<'a> {
     /// where servers are going to run.
     ///
     /// # Errors
-    /// [`Failure`] where something does not build or answer. A `wasmtime` that was
-    /// not named and is not there is among [`Self::missing`].
+    /// [`Failure`] where something is not there, does not build or does not answer.
     pub fn new(wanted: Wanted<'_>, cores: &'a Cores) -> Result<Self, Failure> {
-        // First, since what is named in vain is to be told at once.
         let needs = |subject: &&Subject| matches!(subject.kind, Kind::Wasmtime(_));
-        let (mut theirs, mut subjects): (Vec<&Subject>, Vec<_>) =
-            wanted.subjects.into_iter().partition(needs);
-        let mut missing = Vec::new();
-        let mut wasmtime = None;
-        if !theirs.is_empty() {
-            match Wasmtime::find(wanted.wasmtime) {
-                Ok(found) => {
-                    wasmtime = Some(found);
-                    subjects.append(&mut theirs);
-                }
-                Err(why) if wanted.wasmtime.is_some() => return Err(Failure::Wasmtime(why)),
-                Err(why) => missing.extend(theirs.iter().map(|subject| Missing {
-                    server: subject.name,
-                    why: why.clone(),
-                })),
-            }
-        }
+        // First, since what is named in vain is to be told at once.
+        let wasmtime = match wanted.subjects.iter().any(needs) {
+            true => Some(Wasmtime::find(wanted.wasmtime)?),
+            false => None,
+        };
         let bench = programs::bench()?;
         let lavandula = programs::lavandula(wanted.lavandula)?;
         let files = tempfile::tempdir().map_err(|error| Failure::Build(error.to_string()))?;
@@ -109,15 +82,9 @@ impl<'a> Stage<'a> {
             .output(files.path().join(COMPONENT))
             .quiet()
             .run()?;
-        let (wasmtime_path, wasmtime) = match wasmtime {
-            Some(found) => (found.path, Some(found.version)),
-            None => (PathBuf::new(), None),
-        };
         let mut stage = Self {
-            subjects,
-            missing,
+            subjects: wanted.subjects,
             wasmtime,
-            wasmtime_path,
             lavandula,
             bench,
             files,
@@ -162,7 +129,7 @@ impl<'a> Stage<'a> {
         // Files are named as seen from their folder, where servers are started.
         Programs {
             lavandula: &self.lavandula,
-            wasmtime: &self.wasmtime_path,
+            wasmtime: self.wasmtime.as_ref().map_or(Path::new(""), |it| &it.path),
             bench: &self.bench,
             component: COMPONENT.as_ref(),
             answers: ANSWERS.as_ref(),

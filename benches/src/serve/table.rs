@@ -20,7 +20,7 @@ pub fn print(report: &Report) -> String {
             .collect();
         if !rows.is_empty() {
             line(&mut out, &format!("{}: {}", load.name, load.what));
-            servers(report, &rows, &mut out);
+            servers(&rows, &mut out);
         }
     }
     if !report.rows.is_empty() {
@@ -64,17 +64,14 @@ fn head(report: &Report, out: &mut String) {
             environment.profile
         ),
     );
+    if let Some(source) = environment.wasmtime {
+        line(out, &format!("Peer:     wasmtime serve, {source}"));
+    }
     line(out, &format!("Command:  {}", report.command));
     out.push('\n');
     for name in servers_of(report) {
         let what = subject(name).map_or("", |subject| subject.what);
         line(out, &format!("  {name:<24}{what}"));
-    }
-    for missing in &report.missing {
-        line(
-            out,
-            &format!("  {:<24}NOT MEASURED: {}", missing.server, missing.why),
-        );
     }
     out.push('\n');
     for text in &report.notes {
@@ -96,7 +93,7 @@ fn servers_of(report: &Report) -> Vec<&'static str> {
     names
 }
 
-fn servers(report: &Report, rows: &[&Row], out: &mut String) {
+fn servers(rows: &[&Row], out: &mut String) {
     let mut table = Table::default();
     let head = [
         "",
@@ -150,9 +147,6 @@ fn servers(report: &Report, rows: &[&Row], out: &mut String) {
             },
             wrong(&row.errors),
         ]);
-    }
-    for missing in &report.missing {
-        table.row([missing.server.to_owned(), "not measured".to_owned()]);
     }
     table.print(out);
 }

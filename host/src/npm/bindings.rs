@@ -11,8 +11,10 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use wasm_bindgen_cli_support::Bindgen;
+use wasmparser::{Parser, Payload};
 
 use super::{File, NpmError};
+use crate::border;
 use crate::build::Module;
 
 /// Of wasm-bindgen, here and in the guest's crate.
@@ -32,6 +34,9 @@ pub(super) struct Bindings {
 /// everything that makes one.
 const INSTANCE: &str = "\nlet wasmModule, wasmInstance, wasm;";
 
+/// How the modules are called from which the macros of wasm-bindgen import.
+const PLACEHOLDER: &str = "__wbindgen_";
+
 impl Bindings {
     pub(super) fn new(module: &Module) -> Result<Self, NpmError> {
         let package = || module.package.name.to_string();
@@ -39,6 +44,13 @@ impl Bindings {
             package: package(),
             reason: error.to_string(),
         };
+        if let Some((from, import)) = foreign_import(&module.bytes) {
+            return Err(NpmError::Import {
+                package: package(),
+                import,
+                from,
+            });
+        }
         let mut bindgen = Bindgen::new();
         bindgen
             .input_bytes("core", module.bytes.clone())
@@ -72,8 +84,11 @@ impl Bindings {
                 reason: format!("it depends on the npm package {name}, and it may on none"),
             });
         }
+        // Nothing moves the data any more.
+        let mut wasm = output.wasm_mut().emit_wasm();
+        border::write(&mut wasm);
         Ok(Self {
-            wasm: output.wasm_mut().emit_wasm(),
+            wasm,
             factory,
             snippets,
         })
@@ -93,6 +108,20 @@ impl Bindings {
         files.extend(snippets.map(|(path, text)| (path.clone(), text.clone().into_bytes())));
         files
     }
+}
+
+/// The first import of a module that is not through wasm-bindgen, which would make an
+/// `import` of it that no runtime knows: the module and the name.
+fn foreign_import(module: &[u8]) -> Option<(String, String)> {
+    let payloads = Parser::new(0).parse_all(module).map_while(Result::ok);
+    let imports = payloads.filter_map(|payload| match payload {
+        Payload::ImportSection(imports) => Some(imports),
+        _ => None,
+    });
+    imports
+        .flat_map(|section| section.into_imports().map_while(Result::ok))
+        .find(|import| !import.module.starts_with(PLACEHOLDER))
+        .map(|import| (import.module.to_owned(), import.name.to_owned()))
 }
 
 /// Makes a factory of wasm-bindgen's JavaScript for the web.
@@ -173,7 +202,7 @@ mod tests {
         let (outside, inside) = made.split_once("createBindings(module) {").unwrap();
         assert!(outside.contains("import { now } from './snippets/clock/inline0.js';"));
         assert!(inside.contains("bindings: { Point, Colour, add } }"));
-        assert!(!inside.contains("export") && !inside.contains("initSync"));
+        assert!(!inside.contains("export ") && !inside.contains("initSync"));
         assert!(!outside.contains("wasm;"));
     }
 
@@ -184,6 +213,19 @@ mod tests {
         let error =
             factory(&GENERATED.replace("export class Point", "export { Point };\nclass Point"));
         assert!(error.unwrap_err().contains("`export { Point };`"));
+    }
+
+    #[test]
+    fn what_does_not_come_through_wasm_bindgen_is_named() {
+        let import = |from: &str| {
+            let text = format!("(module (import {from:?} \"now\" (func)))");
+            foreign_import(&wat::parse_str(text).unwrap())
+        };
+        assert_eq!(import("__wbindgen_placeholder__"), None);
+        assert_eq!(import("__wbindgen_externref_xform__"), None);
+        let expected = ("wasi:clocks/wall-clock@0.2.0".into(), "now".into());
+        assert_eq!(import("wasi:clocks/wall-clock@0.2.0"), Some(expected));
+        assert_eq!(foreign_import(b"no module"), None);
     }
 
     #[test]

@@ -63,8 +63,9 @@ pub(super) fn files(name: &str, module: &Module, bindings: &Bindings) -> Vec<Fil
     manifest.push(b'\n');
     files.extend([
         ("index.d.ts".into(), TYPES.as_bytes().to_vec()),
-        ("package.json".into(), manifest),
         ("README.md".into(), readme(name, module).into_bytes()),
+        // Last: without it there is no package.
+        ("package.json".into(), manifest),
     ]);
     files
 }

@@ -12,9 +12,9 @@ export const bytes = readFileSync(new URL('../../dist/core_bg.wasm', import.meta
 
 export const plain = () => new WebAssembly.Module(bytes);
 
-/** The module whose memory ends `pages` pages behind what it begins with. */
-export function limited(pages) {
-  return compile(MEMORY, (section) => {
+/** The module whose memory ends `pages` pages behind what it begins with. Another one by its bytes. */
+export function limited(pages, of = bytes) {
+  return compile(of, MEMORY, (section) => {
     // One memory, flags, least.
     const { value: least } = number(section, 2);
     return [1, 1, ...leb(least), ...leb(least + pages)];
@@ -26,7 +26,7 @@ export function trapping(name) {
   const module = plain();
   const functions = WebAssembly.Module.imports(module).filter(({ kind }) => kind === 'function').length;
   const index = functionIndex(name) - functions;
-  return compile(CODE, (section) => {
+  return compile(bytes, CODE, (section) => {
     let { value: count, next } = number(section, 0);
     const bodies = [...leb(count)];
     for (let at = 0; at < count; at += 1) {
@@ -41,7 +41,7 @@ export function trapping(name) {
 }
 
 function functionIndex(name) {
-  for (const { id, content } of sections()) {
+  for (const { id, content } of sections(bytes)) {
     if (id !== EXPORT) continue;
     let { value: count, next } = number(content, 0);
     for (; count > 0; count -= 1) {
@@ -57,19 +57,19 @@ function functionIndex(name) {
 }
 
 /** The module with another content of one section. */
-function compile(which, change) {
-  const parts = [bytes.subarray(0, 8)];
+function compile(of, which, change) {
+  const parts = [of.subarray(0, 8)];
   let changed = false;
-  for (const { id, content } of sections()) {
+  for (const { id, content } of sections(of)) {
     const made = id === which ? Uint8Array.from(change(content)) : content;
     changed ||= id === which;
     parts.push(Uint8Array.of(id, ...leb(made.length)), made);
   }
-  if (!changed) throw new Error(`core_bg.wasm has no section ${which}`);
+  if (!changed) throw new Error(`the module has no section ${which}`);
   return new WebAssembly.Module(Buffer.concat(parts));
 }
 
-function* sections() {
+function* sections(bytes) {
   for (let at = 8; at < bytes.length; ) {
     const id = bytes[at];
     const { value: size, next } = number(bytes, at + 1);

@@ -70,7 +70,7 @@ fn overflow(depth: u64) -> u64 {
 
 /// Waits on the host's clock for so many milliseconds.
 fn sleep(milliseconds: u16) -> Response<'static> {
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(target_os = "wasi")]
     clock::wasi::clocks::monotonic_clock::subscribe_duration(u64::from(milliseconds) * 1_000_000)
         .block();
     Response::ok(format!("{milliseconds} ms"), "text/plain")
@@ -108,7 +108,7 @@ fn count() -> Response<'static> {
     Response::ok(served.to_string(), "text/plain")
 }
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(target_os = "wasi")]
 mod clock {
     wit_bindgen::generate!({
         inline: "
@@ -125,7 +125,7 @@ mod clock {
 
 /// Takes a resource of the host and forgets it.
 fn leak() -> Response<'static> {
-    #[cfg(target_arch = "wasm32")]
+    #[cfg(target_os = "wasi")]
     core::mem::forget(clock::wasi::clocks::monotonic_clock::subscribe_duration(1));
     Response::ok("leaked", "text/plain")
 }

@@ -1,0 +1,5 @@
+// The program over `/slim` in a page.
+
+import program from './slim.js';
+
+globalThis.program = program;
