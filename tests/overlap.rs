@@ -511,3 +511,35 @@ async fn the_standard_library_of_wasi_may_be_beside_it() {
         ran.await.expect("no trap");
     }
 }
+
+#[tokio::test]
+async fn the_host_serves_it_with_an_instance_for_each_request() {
+    for features in [&[][..], &["heap"]] {
+        let component = support::component_with(OVERLAP, None, features);
+        let host = lavandula_host::Host::builder().load(component);
+        let host = host.expect("it loads");
+        assert_eq!(host.door(), lavandula_host::Door::Service);
+        let count = async || {
+            let request = http::Request::get("/count").body("").expect("a request");
+            host.request(request).await
+        };
+        let (a, b, c, d) = tokio::join!(count(), count(), count(), count());
+        for outcome in [a, b, c, d] {
+            assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
+            assert_eq!(outcome.response.body().as_ref(), b"1");
+        }
+        for size in [0, 70_000, 3 << 20] {
+            let body: Vec<u8> = (0..size).map(|n: usize| n.to_le_bytes()[0]).collect();
+            let request = http::Request::post("/echo").body(body.clone());
+            let outcome = host.request(request.expect("a request")).await;
+            assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
+            assert!(outcome.response.body().as_ref() == body, "{size}");
+        }
+        let request = http::Request::get("/cut").body("").expect("a request");
+        let outcome = host.request(request).await;
+        assert!(
+            outcome.failure.is_some(),
+            "a body that is cut off is no answer"
+        );
+    }
+}
