@@ -9,7 +9,6 @@ mod support;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -18,8 +17,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use support::command::{lavandula, run};
-use support::root;
 use support::small::{CDYLIB, Crate};
+use support::{optional, root};
 
 const WORKER: &str = "examples/worker";
 const FAULTY: &str = "tests/guests/faulty";
@@ -94,12 +93,6 @@ fn the_packages_work_in_every_runtime() {
     succeeds(&js.join("runtimes"), "npm", &["test"], &packages);
 }
 
-/// Whether the name is in `LAVANDULA_REQUIRE`: then it may not be missing.
-fn is_required(name: &str) -> bool {
-    std::env::var("LAVANDULA_REQUIRE")
-        .is_ok_and(|names| names.split(',').any(|one| one.trim() == name))
-}
-
 /// Whether there are Node.js and npm. Where not, it says so, or fails.
 fn has_node() -> bool {
     let wrong = match (version("node"), version("npm")) {
@@ -108,13 +101,8 @@ fn has_node() -> bool {
         (Some(node), _) if node < OLDEST_NODE => format!("node is {node}"),
         _ => return true,
     };
-    assert!(
-        !is_required("node"),
-        "LAVANDULA_REQUIRE names node, and {wrong}: install Node.js {OLDEST_NODE} or later"
-    );
-    // Where it is seen although the test passes: what tests print is not.
-    let note = format!("\nSKIPPED: {wrong}, so no JavaScript was run\n");
-    stderr().write_all(note.as_bytes()).expect("stderr");
+    let why = format!("{wrong}: install Node.js {OLDEST_NODE} or later");
+    optional::missing("node", &why, "no JavaScript was run");
     false
 }
 
@@ -126,14 +114,15 @@ fn version(program: &str) -> Option<u32> {
     first.parse().ok()
 }
 
-/// Installs what the lock file of `folder` names, if that has changed.
+/// Installs what the lock file of `folder` names.
+#[track_caller]
 fn install(folder: &Path) {
-    let changed = |path: &str| fs::metadata(folder.join(path)).and_then(|file| file.modified());
-    // npm writes this last.
-    let installed = changed("node_modules/.package-lock.json").ok();
-    if installed.is_none() || installed < changed("package-lock.json").ok() {
-        succeeds(folder, "npm", &["ci", "--no-audit", "--no-fund"], folder);
-    }
+    let is_there = optional::installed(folder);
+    assert!(
+        is_there,
+        "`npm ci` failed in {}, see above",
+        folder.display()
+    );
 }
 
 /// Runs a command to its end. What it prints is shown where the test fails; what it

@@ -5,11 +5,12 @@
 //! pages from outside only, unless `LAVANDULA_REQUIRE` names it. `CHROMIUM` is where
 //! the browser is, if not in its usual place.
 
+#[path = "support/optional.rs"]
+mod optional;
 #[path = "page/reports.rs"]
 mod reports;
 
 use std::fs;
-use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -42,50 +43,26 @@ const FIELDS: [&str; 9] = [
 /// What the page of a run with ten thousand requests may have.
 const LARGEST: usize = 2_000_000;
 
-/// Whether the name is in `LAVANDULA_REQUIRE`: then it may not be missing.
-fn is_required(name: &str) -> bool {
-    std::env::var("LAVANDULA_REQUIRE")
-        .is_ok_and(|names| names.split(',').any(|one| one.trim() == name))
-}
+/// What is said where something is missing.
+const UNTESTED: &str = "no page was opened in a browser";
 
 /// Whether it can be started. Where not, it says so, or fails.
 fn has(name: &str, command: &Path) -> bool {
-    let answer = Command::new(command).arg("--version").output();
-    let has = answer.is_ok_and(|output| output.status.success());
-    assert!(
-        has || !is_required(name),
-        "LAVANDULA_REQUIRE names {name}, and {} cannot be started: install it",
-        command.display()
-    );
+    let has = optional::starts(command);
     if !has {
-        skipped(&format!("there is no {name} ({})", command.display()));
+        let why = format!("there is no {name} ({}): install it", command.display());
+        optional::missing(name, &why, UNTESTED);
     }
     has
 }
 
-/// Says so where it is seen although the test passes: what tests print is not.
-fn skipped(why: &str) {
-    let note = format!("\nSKIPPED: {why}, so no page was opened in a browser\n");
-    stderr().write_all(note.as_bytes()).expect("stderr");
-}
-
 /// Whether what drives the browser is there, or could be fetched.
 fn has_driver(tests: &Path) -> bool {
-    if tests.join("node_modules/playwright-core").is_dir() {
-        return true;
-    }
-    let fetched = Command::new("npm")
-        .args(["ci", "--no-audit", "--no-fund"])
-        .current_dir(tests)
-        .status();
-    let has = fetched.is_ok_and(|status| status.success());
-    assert!(
-        has || !is_required("chromium"),
-        "LAVANDULA_REQUIRE names chromium, and `npm ci` failed in {}: it needs npm and its registry",
-        tests.display()
-    );
+    let has = optional::installed(tests);
     if !has {
-        skipped(&format!("`npm ci` failed in {}", tests.display()));
+        let tests = tests.display();
+        let why = format!("`npm ci` failed in {tests}: it needs npm and its registry");
+        optional::missing("chromium", &why, UNTESTED);
     }
     has
 }

@@ -4,7 +4,6 @@
 //! Where Node.js is missing it says so, unless `LAVANDULA_REQUIRE` names it.
 
 use std::fs;
-use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +12,7 @@ use lavandula_host::npm::{Content, Npm};
 use serde::Deserialize;
 
 use crate::program::Outcome;
-use crate::support;
+use crate::support::{self, optional};
 
 /// What Node.js runs, once it is there.
 #[derive(Clone)]
@@ -35,7 +34,7 @@ fn prepare() -> Option<Node> {
     }
     let js = support::root().join("js");
     let conformance = js.join("conformance");
-    if !has_modules(&js, "esbuild") || !has_modules(&conformance, "@bytecodealliance/jco") {
+    if !has_modules(&js) || !has_modules(&conformance) {
         return None;
     }
     let core = Npm::new(support::root()).content(Content::Core).quiet();
@@ -106,40 +105,24 @@ fn run(command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
+/// What is said where it is missing.
+const UNTESTED: &str = "no case ran in Node.js";
+
 fn has_node() -> bool {
-    let answer = Command::new("node").arg("--version").output();
-    let has = answer.is_ok_and(|output| output.status.success());
+    let has = optional::starts("node");
     if !has {
-        skipped("there is no node: install it");
+        optional::missing("node", "there is no node: install it", UNTESTED);
     }
     has
 }
 
-/// Whether a development dependency is there, or could be fetched.
-fn has_modules(folder: &Path, name: &str) -> bool {
-    if folder.join("node_modules").join(name).is_dir() {
-        return true;
-    }
-    let fetched = Command::new("npm")
-        .args(["ci", "--no-audit", "--no-fund"])
-        .current_dir(folder)
-        .status();
-    let has = fetched.is_ok_and(|status| status.success());
+/// Whether the development dependencies of the folder are there, or could be fetched.
+fn has_modules(folder: &Path) -> bool {
+    let has = optional::installed(folder);
     if !has {
         let folder = folder.display();
-        skipped(&format!(
-            "`npm ci` failed in {folder}: it needs npm and its registry"
-        ));
+        let why = format!("`npm ci` failed in {folder}: it needs npm and its registry");
+        optional::missing("node", &why, UNTESTED);
     }
     has
-}
-
-/// Fails where `LAVANDULA_REQUIRE` names node; else says so where it is seen although
-/// the test passes: what tests print is not.
-fn skipped(why: &str) {
-    let required = std::env::var("LAVANDULA_REQUIRE")
-        .is_ok_and(|names| names.split(',').any(|one| one.trim() == "node"));
-    assert!(!required, "LAVANDULA_REQUIRE names node, and {why}");
-    let note = format!("\nSKIPPED: {why}; no case ran in Node.js\n");
-    stderr().write_all(note.as_bytes()).expect("stderr");
 }

@@ -6,6 +6,7 @@ pub mod command;
 pub mod docs;
 pub mod http;
 pub mod instance;
+pub mod optional;
 pub mod small;
 
 use std::collections::HashMap;
