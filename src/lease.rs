@@ -105,15 +105,7 @@ impl Leases {
         };
         for lease in self.running() {
             let usage = lease.context.arena().usage();
-            sum.used += usage.used;
-            sum.total_allocated += usage.total_allocated;
-            sum.peak_used += usage.peak_used;
-            sum.committed += usage.committed;
-            sum.tail_waste += usage.tail_waste;
-            sum.free += usage.free;
-            sum.overhead += usage.overhead;
-            sum.blocks += usage.blocks;
-            sum.grows += usage.grows;
+            sum.count_in(&usage);
             sum.budget = usage.budget;
         }
         if self.is_empty() {

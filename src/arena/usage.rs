@@ -144,3 +144,22 @@ pub struct Usage {
     /// bound. `used` is more only if it was when the bound was set.
     pub budget: Option<usize>,
 }
+
+/// Of several arenas of one instance.
+#[cfg(any(target_arch = "wasm32", test))]
+impl Usage {
+    /// Counts another arena in. The sums keep the identities that each one has; the
+    /// budget, which is no sum, stays as it is.
+    pub(crate) fn count_in(&mut self, other: &Self) {
+        self.used += other.used;
+        self.total_allocated += other.total_allocated;
+        self.peak_used += other.peak_used;
+        self.committed += other.committed;
+        self.tail_waste += other.tail_waste;
+        self.free += other.free;
+        self.overhead += other.overhead;
+        self.blocks += other.blocks;
+        self.resets += other.resets;
+        self.grows += other.grows;
+    }
+}

@@ -227,16 +227,7 @@ impl invocation::Guest for Guest {
         let mut sum = Usage::default();
         for arena in LIVE.0.borrow().iter() {
             let usage = arena.borrow().usage();
-            sum.used += usage.used;
-            sum.total_allocated += usage.total_allocated;
-            sum.peak_used += usage.peak_used;
-            sum.committed += usage.committed;
-            sum.tail_waste += usage.tail_waste;
-            sum.free += usage.free;
-            sum.overhead += usage.overhead;
-            sum.blocks += usage.blocks;
-            sum.resets += usage.resets;
-            sum.grows += usage.grows;
+            sum.count_in(&usage);
         }
         sum.into()
     }

@@ -100,13 +100,6 @@ pub fn lavandula_last_words() -> *const u32 {
     ptr::null()
 }
 
-/// Whether a rewind puts back everything: the global allocator is an
-/// [`InvocationHeap`](crate::InvocationHeap).
-#[wasm_bindgen]
-pub fn lavandula_holds_everything() -> u32 {
-    instance::holds_everything().into()
-}
-
 /// A place for so many bytes of a request, the next of which begins here. Null where
 /// there is no memory.
 #[wasm_bindgen]

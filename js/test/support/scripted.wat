@@ -22,7 +22,6 @@
   ;; Where an answer of /echo is made: 5 words, and one row of the table.
   (data (i32.const 1024) "x-request")
   (func (export "lavandula_seal") (result i32) (i32.const 0))
-  (func (export "lavandula_holds_everything") (result i32) (i32.const 0))
   (func $receive (export "lavandula_receive") (param $len i32) (result i32)
     (local $at i32) (local $end i32) (local $more i32)
     (local.set $at (global.get $cursor))
