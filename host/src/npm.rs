@@ -167,6 +167,7 @@ impl Npm {
     /// [`NpmError`], each of which says what to do. What the compiler has to say goes
     /// to stderr.
     pub fn run(&self) -> Result<Made, NpmError> {
+        // A bad name is told before anything is built.
         if let Some(name) = &self.name {
             package::check_name(name)?;
         }
@@ -177,17 +178,13 @@ impl Npm {
         };
         package::check_name(&name)?;
         let bindings = Bindings::new(&module)?;
-        // The author says in the manifest where the core of a package by hand goes.
-        let core_at = module.npm_core.as_ref().filter(|_| self.folder.is_none());
-        let folder = match (&self.folder, core_at) {
-            (Some(folder), _) => folder.clone(),
-            (None, Some(core)) => core.clone(),
-            (None, None) => module.default_folder(&name),
-        };
-        let files = match (self.content, core_at) {
-            (Content::Core, _) | (_, Some(_)) => bindings.files(),
+        // Where the author has a place for the core, the rest is by hand.
+        let files = match (self.content, &module.npm_core) {
             (Content::Package, None) => package::files(&name, &module, &bindings),
+            _ => bindings.files(),
         };
+        let folder = self.folder.clone().or_else(|| module.npm_core.clone());
+        let folder = folder.unwrap_or_else(|| module.default_folder(&name));
         whole_file::write_all(&folder, &files)
             .map_err(|(path, error)| NpmError::Write { path, error })?;
         Ok(Made {

@@ -26,8 +26,10 @@ const ISOLATION = ['rewind', 'instance'];
 
 export class Handler {
   #createBindings;
-  /** A module, or what gets one. */
-  #module;
+  /** Null until it is there. */
+  #module = null;
+  /** What gets it. */
+  #open = null;
   /** While that is on its way. */
   #loading = null;
   #isolation;
@@ -52,7 +54,8 @@ export class Handler {
     if (!ISOLATION.includes(isolation)) {
       throw new TypeError(`options.isolation must be 'rewind' or 'instance', not ${shown(isolation)}`);
     }
-    this.#module = module;
+    if (isModule(module)) this.#module = module;
+    else this.#open = module;
     this.#isolation = isolation;
     this.#recycleAboveBytes = limit(recycleAboveBytes, 'options.recycleAboveBytes', RECYCLE_ABOVE);
     this.#maxBodyBytes = limit(maxBodyBytes, 'options.maxBodyBytes', MAX_BODY);
@@ -64,7 +67,7 @@ export class Handler {
   async handle(request) {
     try {
       const body = await readBody(request, this.#maxBodyBytes);
-      if (!isModule(this.#module)) await this.#load();
+      if (this.#module === null) await this.#load();
       // From here on nothing waits: requests do not overlap in the instance.
       return this.#answer(request, body);
     } catch (error) {
@@ -99,7 +102,7 @@ export class Handler {
   /** Gets the module, once for all who wait for it. */
   #load() {
     this.#loading ??= Promise.resolve()
-      .then(this.#module)
+      .then(this.#open)
       .then((module) => {
         if (!isModule(module)) throw new TypeError(`options.module returned ${shown(module)}, which is no WebAssembly.Module`);
         this.#module = module;
