@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { isRequired } from '../runtimes/support/required.mjs';
 import { GOALS, holds, ratio } from './goals.mjs';
 import { Missing, lavandula, plainCore } from './modules.mjs';
 
@@ -26,8 +27,7 @@ const missing = await plainCore().then(
   (error) => error,
 );
 if (missing !== null && !(missing instanceof Missing)) throw missing;
-const required = (process.env.LAVANDULA_REQUIRE ?? '').split(',').includes('js-bench');
-if (missing !== null && required) throw missing;
+if (missing !== null && isRequired('js-bench')) throw missing;
 if (missing !== null) console.error(`SKIPPED: ${missing.message}`);
 const skip = missing?.message ?? false;
 

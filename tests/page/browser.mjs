@@ -6,20 +6,10 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { chromium } from "playwright-core";
 
+import { QUIET } from "./chromium.mjs";
+
 const PAGES = process.env.PAGES ?? fileURLToPath(new URL("../../target/tmp/page", import.meta.url));
 const START = '<script type="application/json" id="data">';
-
-/** Nothing that the browser does by itself may look like something the page does. */
-const QUIET = [
-  "--no-sandbox",
-  "--headless=new",
-  "--no-first-run",
-  "--disable-quic",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--disable-gpu",
-];
 
 export async function launch() {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: QUIET });

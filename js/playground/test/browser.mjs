@@ -10,29 +10,19 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { chromium } from 'playwright-core';
 
+import { QUIET } from '../../../tests/page/chromium.mjs';
+import { isRequired } from '../../runtimes/support/required.mjs';
+
 const FILE = fileURLToPath(new URL('../dist/index.html', import.meta.url));
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 export const url = pathToFileURL(FILE).href;
 export const source = () => readFileSync(FILE, 'utf8');
 
-/** Nothing that the browser does by itself may look like something the page does. */
-const QUIET = [
-  '--no-sandbox',
-  '--headless=new',
-  '--no-first-run',
-  '--disable-quic',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-gpu',
-];
-
-const isRequired = (process.env.LAVANDULA_REQUIRE ?? '').split(',').some((name) => name.trim() === 'chromium');
 const isMissing = !existsSync(CHROMIUM);
 if (isMissing) {
   const why = `there is no Chromium at ${CHROMIUM}`;
-  if (isRequired) throw new Error(`LAVANDULA_REQUIRE names chromium, and ${why}: install it, or say where it is with CHROMIUM`);
+  if (isRequired('chromium')) throw new Error(`LAVANDULA_REQUIRE names chromium, and ${why}: install it, or say where it is with CHROMIUM`);
   console.error(`\nSKIPPED: ${why}, so the playground was not opened in a browser\n`);
 }
 

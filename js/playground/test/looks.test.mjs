@@ -2,7 +2,11 @@
 
 import assert from 'node:assert/strict';
 
+import { faint } from '../../../tests/page/contrast.mjs';
 import { alloc, looking } from './browser.mjs';
+
+/** What has no text that anybody is to read. */
+const IGNORED = 'script, style, noscript, option, :disabled, .unseen';
 
 /** All that can be shown at once: every kind of act, spans of both kinds, the comparison. */
 async function full(page) {
@@ -71,36 +75,6 @@ looking('a window that changes its width redraws the map to it', {}, async (page
   assert.equal(drawn, shown);
 });
 
-/** Texts whose contrast with what is behind them is below what can be read. */
-function faint(page) {
-  return page.evaluate(() => {
-    const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
-    const behind = (element) => {
-      for (let one = element; one; one = one.parentElement) {
-        const [red, green, blue, alpha = 1] = channels(getComputedStyle(one).backgroundColor);
-        if (alpha === 1) return [red, green, blue];
-      }
-      return [255, 255, 255];
-    };
-    const bright = (colour) => {
-      const [red, green, blue] = colour.slice(0, 3).map((channel) => (channel / 255 <= 0.04045 ? channel / 255 / 12.92 : ((channel / 255 + 0.055) / 1.055) ** 2.4));
-      return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-    };
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    const found = [];
-    let looked = 0;
-    while (walker.nextNode()) {
-      const element = walker.currentNode.parentElement;
-      if (walker.currentNode.data.trim() === '' || !element.checkVisibility() || element.closest('script, style, noscript, option, :disabled, .unseen')) continue;
-      looked += 1;
-      const [low, high] = [bright(channels(getComputedStyle(element).color)), bright(behind(element))].sort((a, b) => a - b);
-      const ratio = (high + 0.05) / (low + 0.05);
-      if (ratio < 4.5) found.push(`${ratio.toFixed(2)} ${element.tagName} ${element.className}: ${walker.currentNode.data.slice(0, 40)}`);
-    }
-    return { found, looked };
-  });
-}
-
 for (const colorScheme of ['light', 'dark']) {
   looking(`${colorScheme}: all texts can be read`, { colorScheme, reducedMotion: 'reduce' }, async (page) => {
     await full(page);
@@ -108,7 +82,7 @@ for (const colorScheme of ['light', 'dark']) {
     await page.fill('#text', 'and a short one');
     // Away from the buttons, which are coloured under the pointer.
     await page.mouse.move(0, 0);
-    const { found, looked } = await faint(page);
+    const { found, looked } = await faint(page, IGNORED);
     assert.ok(looked > 150, `${looked}`);
     assert.deepEqual(found, []);
   });
@@ -116,7 +90,7 @@ for (const colorScheme of ['light', 'dark']) {
 
 looking('a text that cannot be read would be noticed', { reducedMotion: 'reduce' }, async (page) => {
   await page.evaluate(() => (document.getElementById('state').style.color = 'rgb(200, 200, 205)'));
-  assert.equal((await faint(page)).found.length, 1);
+  assert.equal((await faint(page, IGNORED)).found.length, 1);
 });
 
 for (const [reducedMotion, expected] of [['reduce', 0], ['no-preference', 1]]) {

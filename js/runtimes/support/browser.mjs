@@ -6,6 +6,7 @@ import { extname, join, normalize } from 'node:path';
 
 import { chromium } from 'playwright-core';
 
+import { QUIET } from '../../../tests/page/chromium.mjs';
 import { chromiumPath } from './required.mjs';
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm', '.map': 'application/json' };
@@ -17,7 +18,7 @@ let browser = null;
 
 /** One browser for all pages. */
 async function launched() {
-  browser ??= await chromium.launch({ executablePath: chromiumPath(), args: ['--no-sandbox'] });
+  browser ??= await chromium.launch({ executablePath: chromiumPath(), args: QUIET });
   return browser;
 }
 
