@@ -3,7 +3,7 @@
 //!
 //! How long a call may take, and what its errors mean, is in `call.rs`.
 
-mod service;
+pub(crate) mod service;
 
 use std::future;
 use std::pin::pin;

@@ -9,6 +9,10 @@
 //!
 //! Each end learns what became of the other through one channel, which the body
 //! holds: see [`Watched`].
+//!
+//! What is done with one request in such a loop is an [`Exchange`]. Who has several of
+//! them in one loop (see [`sharing`](crate::sharing)) begins another where the guest
+//! [is ready](is_ready) for it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,10 +23,10 @@ use http::{Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
-use wasmtime::component::Accessor;
-use wasmtime_wasi_http::p3::Request as GuestRequest;
+use wasmtime::component::{Accessor, GuestTaskId, Resource, TypedFunc, TypedFuncCallConcurrent};
 use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p3::{Request as GuestRequest, Response as GuestResponse};
 use wasmtime_wasi_http::{Error, FieldMap, WasiBody, WasiHttpView};
 
 use super::required;
@@ -61,32 +65,105 @@ impl Guest {
     }
 }
 
-/// One request, in the event loop of its store.
+type Arguments = (Resource<GuestRequest>,);
+type Handled = (Result<Resource<GuestResponse>, ErrorCode>,);
+
+/// One request in the event loop of its store, from the call on.
+pub(crate) struct Exchange {
+    handle: TypedFunc<Arguments, Handled>,
+    call: TypedFuncCallConcurrent<State, Arguments, Handled>,
+}
+
+impl Exchange {
+    /// Calls the guest, which runs with the next turn of the loop.
+    ///
+    /// A call that was begun has to be awaited: where nobody does, its response stays
+    /// among the resources of the store, with a body that nobody takes, and a guest
+    /// that waits for that. Who does not want it drops the receiver of its reply.
+    pub(crate) fn begin(
+        service: &Service,
+        accessor: &Accessor<State>,
+        request: Request<WasiBody>,
+    ) -> wasmtime::Result<Self> {
+        let handle = service.wasi_http_handler().func_handle();
+        let call = accessor.with(|mut store| {
+            let state = store.data_mut();
+            let request = incoming(state, request);
+            let request = state.http().table.push(request)?;
+            handle.start_call_concurrent(store, (request,))
+        })?;
+        Ok(Self { handle, call })
+    }
+
+    /// What the engine knows the call by, until its task has ended.
+    pub(crate) fn task(&self) -> GuestTaskId {
+        self.call.task()
+    }
+
+    /// The response goes out through `reply` as soon as there is one; returns when its
+    /// body was taken, or dropped by whoever had received it. The guest may have more
+    /// to do.
+    ///
+    /// # Errors
+    /// A trap, in any of the calls of the loop.
+    pub(crate) async fn respond(
+        self,
+        accessor: &Accessor<State>,
+        reply: Reply,
+    ) -> wasmtime::Result<Result<(), ErrorCode>> {
+        let (handled,) = self
+            .handle
+            .finish_call_concurrent(accessor, self.call)
+            .await?;
+        let response = match handled {
+            Ok(response) => response,
+            Err(code) => return Ok(Err(code)),
+        };
+        // The guest may wait for what becomes of its body.
+        let (tell, told) = oneshot::channel();
+        let transmitted = async { told.await.unwrap_or(Err(Error::ConnectionTerminated)) };
+        let response = accessor.with(|mut store| {
+            let response = store.data_mut().http().table.delete(response)?;
+            response.into_http(store, transmitted)
+        })?;
+
+        let (response, fate) = watched(response);
+        // Where nobody wants it, its fate says so.
+        let _ = reply.send(Ok(response));
+        let _ = tell.send(match fate.await {
+            Ok(Taken) => Ok(()),
+            Err(_) => Err(Error::ConnectionTerminated),
+        });
+        Ok(Ok(()))
+    }
+}
+
+/// One request, in the event loop of its store, until the guest has nothing more to do.
 async fn exchange(
     service: &Service,
     accessor: &Accessor<State>,
     request: Request<WasiBody>,
     reply: Reply,
 ) -> wasmtime::Result<Result<(), ErrorCode>> {
-    let request = accessor.with(|mut store| incoming(store.data_mut(), request));
-    let response = match service.handle(accessor, request).await? {
-        Ok(response) => response,
-        Err(code) => return Ok(Err(code)),
-    };
-    // The guest may wait for what becomes of its body.
-    let (tell, told) = oneshot::channel();
-    let transmitted = async { told.await.unwrap_or(Err(Error::ConnectionTerminated)) };
-    let response = accessor.with(|store| response.into_http(store, transmitted))?;
+    let exchange = Exchange::begin(service, accessor, request)?;
+    let responded = exchange.respond(accessor, reply).await?;
+    if responded.is_ok() {
+        std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+    }
+    Ok(responded)
+}
 
-    let (response, fate) = watched(response);
-    // Where nobody wants it, its fate says so.
-    let _ = reply.send(Ok(response));
-    let _ = tell.send(match fate.await {
-        Ok(Taken) => Ok(()),
-        Err(_) => Err(Error::ConnectionTerminated),
-    });
-    std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
-    Ok(Ok(()))
+/// Whether a guest is ready for another call, or refuses it by back-pressure for now.
+/// Whoever asks is woken when that changes, if nobody has asked since.
+pub(crate) fn is_ready(
+    service: &Service,
+    accessor: &Accessor<State>,
+    cx: &mut Context<'_>,
+) -> bool {
+    let handle = *service.wasi_http_handler().func_handle().func();
+    accessor
+        .poll_ready_for_concurrent_call(handle, cx)
+        .is_ready()
 }
 
 /// The request as the guest is to see it.
