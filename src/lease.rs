@@ -21,8 +21,29 @@ use crate::{Context, Scrub, Usage};
 /// The arenas that are leased from one instance.
 pub(crate) struct Leases {
     first: Cell<Option<NonNull<Lease>>>,
+    /// How many there were.
+    entered: Cell<u64>,
     /// Of those that have ended.
     ended: Cell<Ended>,
+    /// Those that have ended since somebody asked for them, around and around.
+    endings: [Cell<Ending>; KEPT],
+    /// How many these are, or were.
+    untold: Cell<usize>,
+}
+
+/// Endings that are kept for a host that asks for them. With more of them between two
+/// questions the first ones are lost.
+const KEPT: usize = 32;
+
+/// What an invocation that has ended needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// How many were entered before it.
+    pub(crate) entry: u64,
+    /// Bytes in use at a time, at most.
+    pub(crate) peak_used: usize,
+    /// Bytes that its blocks had.
+    pub(crate) committed: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -36,6 +57,7 @@ struct Ended {
 /// What one invocation has.
 struct Lease {
     context: Context,
+    entry: u64,
     before: Cell<Option<NonNull<Lease>>>,
     after: Cell<Option<NonNull<Lease>>>,
 }
@@ -51,11 +73,20 @@ impl Leases {
     pub(crate) const fn new() -> Self {
         Self {
             first: Cell::new(None),
+            entered: Cell::new(0),
             ended: Cell::new(Ended {
                 invocations: 0,
                 grows: 0,
                 peak: 0,
             }),
+            endings: [const {
+                Cell::new(Ending {
+                    entry: 0,
+                    peak_used: 0,
+                    committed: 0,
+                })
+            }; KEPT],
+            untold: Cell::new(0),
         }
     }
 
@@ -63,8 +94,11 @@ impl Leases {
     pub(crate) fn take(&self, budget: Option<usize>) -> Leased<'_> {
         let mut context = Context::new();
         context.arena_mut().set_budget(budget);
+        let entry = self.entered.get();
+        self.entered.set(entry.wrapping_add(1));
         let lease = NonNull::from(Box::leak(Box::new(Lease {
             context,
+            entry,
             before: Cell::new(None),
             after: Cell::new(self.first.get()),
         })));
@@ -114,6 +148,22 @@ impl Leases {
         sum
     }
 
+    /// Those that have ended since this was last asked, as far as they are kept, the
+    /// first one first.
+    pub(crate) fn take_endings(&self) -> impl Iterator<Item = Ending> {
+        let untold = self.untold.replace(0);
+        let kept = untold.saturating_sub(KEPT)..untold;
+        kept.map(|n| self.endings[n % KEPT].get())
+    }
+
+    fn note(&self, ending: Ending) {
+        let untold = self.untold.get();
+        self.endings[untold % KEPT].set(ending);
+        // Around as well, long before the count is: nobody asks for them.
+        let next = untold + 1;
+        self.untold.set(if next == 2 * KEPT { KEPT } else { next });
+    }
+
     /// Where the blocks of all that run are.
     #[cfg(any(target_arch = "wasm32", test))]
     pub(crate) fn runs(&self) -> impl Iterator<Item = Span> {
@@ -151,6 +201,11 @@ impl Drop for Leased<'_> {
             invocations: ended.invocations.wrapping_add(1),
             grows: ended.grows.wrapping_add(usage.grows),
             peak: usage.peak_used,
+        });
+        self.leases.note(Ending {
+            entry: lease.entry,
+            peak_used: usage.peak_used,
+            committed: usage.committed,
         });
         // The next one that has these pages must not find anything there, and it
         // may come at once. Dropped with this, an arena overwrites what was used of
@@ -193,6 +248,41 @@ mod tests {
             assert_eq!((usage.used, usage.committed, usage.peak_used), (0, 0, last));
         }
         assert_eq!(leases.usage().resets, 12);
+    }
+
+    #[test]
+    fn what_each_needed_is_told_once_in_the_order_of_their_ends() {
+        let leases = Leases::new();
+        assert_eq!(leases.take_endings().count(), 0);
+        let needs = |bytes: usize| {
+            let leased = leases.take(None);
+            assert!(leased.context().arena().calloc(1, bytes).is_ok());
+            leased
+        };
+        let (one, other, third) = (needs(8), needs(800), needs(80_000));
+        drop(third);
+        drop(one);
+        let told: Vec<_> = leases.take_endings().collect();
+        let told = told.iter().map(|ending| (ending.entry, ending.peak_used));
+        assert_eq!(told.collect::<Vec<_>>(), [(2, 80_000), (0, 8)]);
+        drop(other);
+        assert_eq!(
+            leases.take_endings().map(|e| e.entry).collect::<Vec<_>>(),
+            [1]
+        );
+        assert_eq!(leases.take_endings().count(), 0);
+        for many in [KEPT - 1, KEPT, KEPT + 1, 2 * KEPT, 5 * KEPT + 3] {
+            let before = leases.entered.get();
+            (0..many).for_each(|_| drop(needs(8)));
+            let last = before + many as u64;
+            let first = last - many.min(KEPT) as u64;
+            let told = leases.take_endings().map(|ending| ending.entry);
+            assert_eq!(
+                told.collect::<Vec<_>>(),
+                Vec::from_iter(first..last),
+                "{many}"
+            );
+        }
     }
 
     #[test]

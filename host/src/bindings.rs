@@ -38,6 +38,21 @@ pub mod invocation {
     });
 }
 
+/// What each of several invocations needed: `lavandula:service/endings`.
+#[allow(missing_docs, reason = "generated; the WIT carries the documentation")]
+pub mod endings {
+    wasmtime::component::bindgen!({
+        path: "../wit-0.3",
+        inline: "
+            package lavandula:host-endings;
+            world overlapping {
+                export lavandula:service/endings@0.1.0;
+            }
+        ",
+        exports: { default: async },
+    });
+}
+
 /// The arena on its own: `lavandula:arena/arenas`, for tests and hosts that
 /// drive it directly.
 #[allow(missing_docs, reason = "generated; the WIT carries the documentation")]

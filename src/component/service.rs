@@ -2,14 +2,17 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::Cell;
 use core::future::{Future, poll_fn};
 use core::task::Poll;
 
+use crate::lease::Ending;
+use crate::service::bindings::exports::lavandula::service::endings;
 use crate::service::bindings::exports::wasi::http::handler;
 use crate::service::bindings::wasi::http::types::{ErrorCode, Request as WitRequest, Response};
 use crate::service::door::{self, Told};
-use crate::{Context, Incoming, IntoStreamed, Request, Streamed, overlap};
+use crate::{Context, Incoming, IntoStreamed, Request, Streamed, instance, overlap};
 
 /// The one function behind the door, and what comes before it. `export!` implements
 /// it.
@@ -46,6 +49,18 @@ impl<T: Service> handler::Guest for T {
             overlap::go_on(whole);
         }
         response.ok_or(ErrorCode::InternalError(None))
+    }
+}
+
+impl<T: Service> endings::Guest for T {
+    fn take() -> Vec<endings::Ending> {
+        let told = |ending: Ending| endings::Ending {
+            entry: ending.entry,
+            // Memory of 32 bits: they fit.
+            peak_used: ending.peak_used as u64,
+            committed: ending.committed as u64,
+        };
+        instance::leases().take_endings().map(told).collect()
     }
 }
 
