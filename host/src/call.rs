@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 use thiserror::Error;
@@ -25,6 +25,15 @@ use crate::told;
 #[derive(Debug, Error)]
 #[error("the deadline of the invocation has passed")]
 pub(crate) struct DeadlinePassed;
+
+/// How much later than a deadline whoever waits for a guest stops to: by then a guest
+/// that computes was interrupted, and its end told with its figures.
+pub(crate) const LATE: Duration = Duration::from_millis(30);
+
+/// A call that nobody drives any more, without a word of why.
+pub(crate) fn abandoned() -> Failure {
+    Failure::Trap(wasmtime::Error::msg("its instance is gone"))
+}
 
 thread_local! {
     /// Whether a guest on this thread has given way to others since somebody asked.

@@ -92,6 +92,11 @@ pub enum Isolation {
     /// are those with `lavandula::InvocationHeap`; others get a new instance for
     /// each request.
     Rewind(Reuse),
+    /// Instances live on, and have several requests at a time: while one waits for its
+    /// origin, others run. What keeps these from each other is the handler, and the
+    /// arena that each invocation has, where it is built with this project: not the
+    /// engine. For components with the door of WASI 0.3 alone.
+    Shared(Sharing),
 }
 
 /// How far an instance is used again.
@@ -111,6 +116,35 @@ impl Default for Reuse {
         Self {
             requests: REQUESTS,
             memory: 8 * MIB,
+        }
+    }
+}
+
+/// How far an instance is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// Requests that an instance takes in all, so that nothing lasts for ever that
+    /// nobody has thought of. 128.
+    pub requests: NonZeroU32,
+    /// Requests that an instance has at a time. Fewer where its guest refuses them by
+    /// back-pressure: one with `lavandula::InvocationHeap` has one. 16.
+    pub at_a_time: NonZeroU32,
+    /// Bytes of linear memory that an instance may have and take further requests.
+    /// 8 MiB.
+    pub memory: usize,
+    /// How long an instance stays without a request. 1 s.
+    pub idle: Duration,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        const REQUESTS: NonZeroU32 = NonZeroU32::new(128).expect("it is not zero");
+        const AT_A_TIME: NonZeroU32 = NonZeroU32::new(16).expect("it is not zero");
+        Self {
+            requests: REQUESTS,
+            at_a_time: AT_A_TIME,
+            memory: Reuse::default().memory,
+            idle: Duration::from_secs(1),
         }
     }
 }

@@ -41,6 +41,9 @@ pub(crate) type Reply = oneshot::Sender<Result<Response<WasiBody>, BadResponse>>
 pub(crate) enum Patience {
     /// As long as it takes: it is wanted whole.
     Endless,
+    /// Until the guest waits, which it does not yet, whatever it looks like: it will
+    /// have another turn before that.
+    WhileItWorks,
     /// Until the guest waits.
     UntilItWaits,
 }
@@ -83,6 +86,12 @@ pub(crate) trait Elsewhere {
     fn is_elsewhere(&self) -> bool;
 }
 
+impl<O> Elsewhere for Pin<Box<dyn Future<Output = O> + Send + '_>> {
+    fn is_elsewhere(&self) -> bool {
+        false
+    }
+}
+
 impl<F> Elsewhere for Pin<&mut F> {
     fn is_elsewhere(&self) -> bool {
         false
@@ -94,6 +103,30 @@ impl<F> Elsewhere for Pin<&mut F> {
 enum Progress {
     Some,
     None,
+}
+
+impl<R, T> Flow<R, T> {
+    /// The same with another way to hear of the call, which `run` is, and the call
+    /// itself, which has to be driven by other means from here on. With what is left of
+    /// it, where it is over.
+    pub(crate) fn hand_on<S, U>(self, run: Option<S>, rest: Option<U>) -> (Option<R>, Flow<S, U>) {
+        let flow = Flow {
+            run,
+            said: self.said,
+            rest,
+            reply: self.reply,
+            head: self.head,
+            body: self.body,
+            pieces: self.pieces,
+            waiting: self.waiting,
+            taken: self.taken,
+            over: self.over,
+            bad: self.bad,
+            method: self.method,
+            limits: self.limits,
+        };
+        (self.run, flow)
+    }
 }
 
 impl<R, T> Flow<R, T>
@@ -163,14 +196,14 @@ where
                             let _ = self.pieces.push(data);
                         }
                         // Only a response in pieces has trailers.
-                        Err(trailers) if patience == Patience::UntilItWaits => {
+                        Err(trailers) if patience != Patience::Endless => {
                             self.waiting.push_back(trailers);
                             return Poll::Ready(self.in_pieces());
                         }
                         Err(_) => {}
                     },
                 }
-                if patience == Patience::UntilItWaits && self.pieces.len() > SMALL {
+                if patience != Patience::Endless && self.pieces.len() > SMALL {
                     return Poll::Ready(self.in_pieces());
                 }
             }

@@ -21,13 +21,16 @@ use bytes::Bytes;
 use http::{Request, Response, response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout_at;
 use wasmtime::Engine;
 
 use crate::account::{Account, Ran};
 use crate::ahead::{self, Trust};
 use crate::answer::{Flowing, ResponseBody};
 use crate::body::{BoxError, Buffered, Buffers, Incoming, Intake, RequestBody, Terms};
+use crate::call;
 use crate::check::{self, CheckError, Plan, Report};
 use crate::concurrency::Concurrency;
 use crate::config::{Isolation, Limits, Reuse};
@@ -36,14 +39,17 @@ use crate::failure::{BadResponse, Failure};
 use crate::figures::{ArenaUse, Disclose, Measure, disclose};
 use crate::flow::{Flow, Patience, Reply, Said, Told};
 use crate::grants::Grants;
+use crate::guest_log::GuestOutput;
 use crate::limits::MemoryUse;
 use crate::metrics::{Counter, Gauge, Metrics, Shard};
 use crate::place::{Place, Places};
-use crate::program::{self, Door, LoadError, Program};
+use crate::program::{self, Door, Exports, Guest, LoadError, Program, Refused};
 use crate::response::size;
 use crate::run::{Awaited, Cut, Long, Run};
 use crate::sandbox::{Ready, Retirement, Sandbox, Unready, Used};
+use crate::sharing::{self, Ask, Holds, Need, Shared, Spoken};
 use crate::stable::{Stable, UsedInPlace};
+use crate::state::State;
 use crate::symbols::Symbols;
 use crate::trace::TraceContext;
 
@@ -73,6 +79,8 @@ use crate::trace::TraceContext;
 pub struct Host {
     loaded: Arc<Loaded>,
     stable: Arc<Stable>,
+    /// The instances of [`Isolation::Shared`].
+    shared: Option<Arc<Shared>>,
 }
 
 impl fmt::Debug for Host {
@@ -126,12 +134,19 @@ pub struct Outcome {
 }
 
 /// What is left of a call when it is over.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rest {
     /// The instance, if there was one.
     used: Option<UsedInPlace>,
     /// What it came to.
     ran: Ran,
+}
+
+impl Rest {
+    /// Of a call that came to this, in an instance that is somebody else's matter.
+    pub(crate) fn of(ran: Ran) -> Self {
+        Self { used: None, ran }
+    }
 }
 
 /// A guest's answer, as the way of a request ends.
@@ -322,11 +337,37 @@ impl Host {
         };
         let place = self.place(account).await?;
 
-        let (reply, replied) = oneshot::channel();
         let request = Request::from_parts(head, body);
-        let run = self.begin(account.trace(), request, reply, place, buffered);
-        let mut flow = Flow::new(run, Some(replied), method, limits);
-        let told = future::poll_fn(|cx| flow.poll_told(cx, patience)).await;
+        let (told, mut flow) = match &self.shared {
+            None => {
+                let (reply, replied) = oneshot::channel();
+                let run = self.begin(account.trace(), request, reply, place, buffered);
+                let mut flow = Flow::new(run, Some(replied), method, limits);
+                let told = future::poll_fn(|cx| flow.poll_told(cx, patience)).await;
+                (told, flow)
+            }
+            Some(shared) => {
+                let (tell, told) = oneshot::channel();
+                let ask = Ask {
+                    request,
+                    method,
+                    intake: intake.clone(),
+                    patience,
+                    deadline: Instant::now() + limits.timeout,
+                    trace: account.trace().clone(),
+                    tell,
+                    holds: Holds { place, buffered },
+                };
+                match Box::pin(self.ask(shared, ask, told)).await {
+                    Ok((told, flow)) => (Ok(told), flow),
+                    Err((failure, ran)) => {
+                        account.ran(ran);
+                        let broken = intake.as_ref().and_then(Intake::failure);
+                        return Err(broken.unwrap_or(failure));
+                    }
+                }
+            }
+        };
         // A guest that was left without its request has nothing to say of its own.
         let broken = intake.as_ref().and_then(Intake::failure);
         let told = match broken {
@@ -365,6 +406,43 @@ impl Host {
         })
     }
 
+    /// The same in an instance that others use as well.
+    async fn ask(&self, shared: &Arc<Shared>, ask: Ask, told: oneshot::Receiver<Spoken>) -> Spoken {
+        let deadline = ask.deadline;
+        if shared.ask(ask) == Need::Another {
+            self.shard().count(Counter::ReadyMiss);
+            sharing::start(self.clone(), shared.clone(), &Handle::current());
+        }
+        match timeout_at((deadline + call::LATE).into(), told).await {
+            Ok(Ok(spoken)) => spoken,
+            Ok(Err(_)) => Err((call::abandoned(), Ran::default())),
+            Err(_) => {
+                let limit = self.limits().timeout;
+                Err((Failure::Deadline { limit }, Ran::default()))
+            }
+        }
+    }
+
+    /// An instance to be shared.
+    pub(crate) async fn guest(&self) -> Result<Guest, Refused> {
+        let Loaded {
+            program, ground, ..
+        } = &*self.loaded;
+        let state = State::granted(&ground.limits, GuestOutput::Log, program.granted());
+        let exports = match ground.measure {
+            Measure::Memory => Exports::Door,
+            Measure::Arena => Exports::All,
+        };
+        let guest = program.instantiate(state, exports).await?;
+        self.shard().count(Counter::Created);
+        Ok(guest)
+    }
+
+    /// The threads for guests that compute for long.
+    pub(crate) fn long(&self) -> &Arc<Long> {
+        &self.loaded.ground.long
+    }
+
     /// The guest's part of it.
     async fn run(&self, request: Request<RequestBody>, reply: Reply, place: Place) -> (Said, Rest) {
         let _running = self.shard().hold(Gauge::InFlight);
@@ -379,7 +457,7 @@ impl Host {
                 self.shard().count(Counter::ReadyMiss);
                 // Seldom, and with a large future.
                 let made = match self.isolation() {
-                    Isolation::Instance => Box::pin(self.fresh()).await,
+                    Isolation::Instance | Isolation::Shared(_) => Box::pin(self.fresh()).await,
                     Isolation::Rewind(_) => Box::pin(self.prepared()).await,
                 };
                 ran.instantiate = Some(began.elapsed());
@@ -458,7 +536,7 @@ impl Host {
     async fn tidy(&self, (used, place): UsedInPlace) {
         let began = Instant::now();
         match self.loaded.ground.isolation {
-            Isolation::Instance => drop(used.retire()),
+            Isolation::Instance | Isolation::Shared(_) => drop(used.retire()),
             Isolation::Rewind(reuse) => self.use_again(used, &reuse).await,
         }
         drop(place);
@@ -504,7 +582,7 @@ impl Host {
         }
     }
 
-    fn tell(&self, why: &Retirement) {
+    pub(crate) fn tell(&self, why: &Retirement) {
         self.shard().retired(why);
         let reason = why.label();
         if why.is_expected() {
@@ -520,12 +598,23 @@ impl Host {
     ///
     /// With [`Isolation::Rewind`] they go on from request to request. Else each is
     /// good for one, and those that come after the last are made when they are
-    /// needed.
+    /// needed. Shared ones stay for no longer than [`Sharing::idle`].
     ///
     /// # Errors
     /// [`Failure`] where an instance does not come to be, or cannot be rewound
     /// although it should: the component keeps no image of itself.
     pub async fn prepare(&self, instances: usize) -> Result<(), Failure> {
+        if let Some(shared) = &self.shared {
+            if shared.without_request() < instances {
+                // To be told now if there cannot be any.
+                self.try_out().await?;
+            }
+            while shared.without_request() < instances.min(shared.room()) {
+                shared.expect();
+                sharing::start(self.clone(), shared.clone(), &Handle::current());
+            }
+            return Ok(());
+        }
         while self.stable.lacks(instances) {
             let sandbox = self.first().await?;
             self.keep(sandbox);
@@ -540,7 +629,7 @@ impl Host {
 
     async fn first(&self) -> Result<Sandbox<Ready>, Failure> {
         let sandbox = self.prepared().await.map_err(|unready| unready.failure)?;
-        if self.isolation() != Isolation::Instance && !sandbox.rewinds() {
+        if matches!(self.isolation(), Isolation::Rewind(_)) && !sandbox.rewinds() {
             return Err(Failure::Invocation {
                 call: "rewind",
                 why: Retirement::NoImage.to_string(),
@@ -587,6 +676,9 @@ impl Host {
     /// No requests are to come. The instances that wait for one go now, and the
     /// others when they have answered theirs.
     pub(crate) fn retire(&self) {
+        if let Some(shared) = &self.shared {
+            shared.close();
+        }
         let gone = self.stable.close();
         self.shard()
             .shift(Gauge::Ready, -i64::try_from(gone).unwrap_or(i64::MAX));
@@ -603,14 +695,20 @@ impl Host {
     /// of its own, which [`groom`](Self::groom) puts in order.
     pub(crate) fn for_thread(&self, threads: usize) -> Self {
         let all = self.limits().max_in_flight as usize;
-        let stable = Stable::groomed(all.div_ceil(threads.max(1)));
+        let room = all.div_ceil(threads.max(1));
+        let stable = Stable::groomed(room);
         // What was made ready before there were threads is for the first of them.
         if let Some(ready) = self.stable.take() {
             stable.put(ready);
         }
+        // One that lives in an event loop cannot be handed over, and goes.
+        if let Some(shared) = &self.shared {
+            shared.close();
+        }
         Self {
             loaded: self.loaded.clone(),
             stable: Arc::new(stable),
+            shared: shared(self.isolation(), room),
         }
     }
 
@@ -830,9 +928,13 @@ impl HostBuilder {
         let program = program
             .within(&self.limits)?
             .granting(self.grants.clone())?;
-        match self.door {
-            Some(door) => program.with_door(door),
-            None => Ok(program),
+        match (self.isolation, self.door) {
+            (Isolation::Shared(_), None | Some(Door::Service)) => program
+                .with_door(Door::Service)
+                .map_err(|_| LoadError::NotShared),
+            (Isolation::Shared(_), Some(_)) => Err(LoadError::NotShared),
+            (_, Some(door)) => program.with_door(door),
+            (_, None) => Ok(program),
         }
     }
 
@@ -845,6 +947,7 @@ impl HostBuilder {
     ) -> Host {
         let room = usize::try_from(ground.limits.max_in_flight).unwrap_or(usize::MAX);
         Host {
+            shared: shared(self.isolation, room),
             loaded: Arc::new(Loaded {
                 bytes,
                 symbols,
@@ -854,6 +957,14 @@ impl HostBuilder {
             }),
             stable: Arc::new(Stable::new(room)),
         }
+    }
+}
+
+/// Where the instances are that are shared, if they are.
+fn shared(isolation: Isolation, room: usize) -> Option<Arc<Shared>> {
+    match isolation {
+        Isolation::Shared(policy) => Some(Arc::new(Shared::new(policy, room))),
+        Isolation::Instance | Isolation::Rewind(_) => None,
     }
 }
 

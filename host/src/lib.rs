@@ -25,7 +25,8 @@
 //! from a pool of slots and goes back there; the slot is put back, by the
 //! kernel or by copying, to what the component's image says before anybody else
 //! gets it. With [`Isolation::Rewind`] an instance goes on to the next request
-//! after a rewind that the host found clean.
+//! after a rewind that the host found clean. With [`Isolation::Shared`] it is the
+//! handler that keeps those apart that an instance has at a time.
 //!
 //! # What it tells
 //! [`Host::metrics`] is what was counted, and an [`Admin`] answers those who ask for
@@ -76,6 +77,7 @@ mod run;
 mod segments;
 mod server;
 mod service;
+mod sharing;
 mod stable;
 mod state;
 mod symbols;
@@ -90,7 +92,7 @@ pub mod whole_file;
 
 pub use admin::{Admin, Readiness};
 pub use answer::{Aborted, ResponseBody};
-pub use config::{HalfClose, Isolation, Limits, Reuse, ServerConfig};
+pub use config::{HalfClose, Isolation, Limits, Reuse, ServerConfig, Sharing};
 pub use failure::{BadResponse, ERROR_HEADER, Failure};
 pub use figures::{ArenaUse, Disclose, MEMORY_HEADER};
 pub use grants::{

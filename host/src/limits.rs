@@ -28,6 +28,21 @@ pub struct MemoryUse {
     pub denied: u64,
 }
 
+impl MemoryUse {
+    /// What became of `earlier`, in an instance that others use at the same time: what
+    /// all of it did since then, whoever made it do so.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            initial: earlier.current,
+            // It does not shrink.
+            peak: self.current,
+            current: self.current,
+            grows: self.grows - earlier.grows,
+            denied: self.denied - earlier.denied,
+        }
+    }
+}
+
 /// Where the instance is in its life. Only growths of a live instance count as
 /// growths: what comes before is its initial size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,6 +257,25 @@ mod tests {
         // The limit is one for the instance all the same.
         assert!(!grow(&mut ledger, 3, 5));
         assert!(grow(&mut ledger, 3, 4));
+    }
+
+    #[test]
+    fn what_memory_did_while_one_of_several_ran_is_told_apart() {
+        let mut ledger = ledger(4);
+        assert!(grow(&mut ledger, 0, 1));
+        ledger.instantiated();
+        assert!(grow(&mut ledger, 1, 2));
+        let entered = ledger.memory_use();
+        assert!(grow(&mut ledger, 2, 4));
+        assert!(!grow(&mut ledger, 4, 5));
+        let expected = MemoryUse {
+            initial: 2 * PAGE,
+            peak: 4 * PAGE,
+            current: 4 * PAGE,
+            grows: 1,
+            denied: 1,
+        };
+        assert_eq!(ledger.memory_use().since(&entered), expected);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use prometheus_client::registry::Registry;
 use wasmtime::{Engine, PoolingAllocatorMetrics};
 
 pub(crate) use labels::{Counter, Gauge};
-pub(crate) use shard::{Shard, Told};
+pub(crate) use shard::{Held, Shard, Told};
 
 /// What every name begins with.
 const PREFIX: &str = "lavandula";

@@ -10,11 +10,12 @@ use std::time::Instant;
 use thiserror::Error;
 use wasmtime::component::types::Component as ComponentType;
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
 use wasmtime_wasi_http::p3::bindings::{Service, ServiceIndices};
 
 use crate::ahead;
+use crate::bindings::endings::{Overlapping, OverlappingIndices};
 use crate::bindings::handler::{Fast, FastIndices};
 use crate::bindings::invocation::{Rewinding, RewindingIndices};
 use crate::call::{self, DeadlinePassed, Phase};
@@ -37,6 +38,7 @@ const FAST: &str = "lavandula:arena/handler@0.1.0";
 const WASI_HTTP: &str = "wasi:http/incoming-handler@0.2.0";
 const SERVICE: &str = "wasi:http/handler@0.3.0";
 const INVOCATION: &str = "lavandula:arena/invocation@0.1.0";
+const ENDINGS: &str = "lavandula:service/endings@0.1.0";
 
 /// Bytes of a wasm page.
 pub(crate) const PAGE: u64 = 64 * 1024;
@@ -213,6 +215,14 @@ pub enum LoadError {
         export: &'static str,
     },
 
+    /// Instances are to be shared, and the component has no door for that.
+    #[error(
+        "the component does not export `{SERVICE}`, and only by that can an instance have several \
+         requests at a time; export it (in Rust: `lavandula::export!(async handler)`), or serve the \
+         component with `--isolation instance`"
+    )]
+    NotShared,
+
     /// An interface has the right name and lacks a function.
     #[error(
         "an interface that the component exports is not the one that this host knows; \
@@ -264,6 +274,7 @@ pub struct Program {
     wasi: Option<ProxyIndices>,
     service: Option<ServiceIndices>,
     invocation: Option<RewindingIndices>,
+    endings: Option<OverlappingIndices>,
     /// Bytes of memory that an instance begins with, or fewer.
     initial_memory: u64,
     granted: Granted,
@@ -327,6 +338,7 @@ impl Program {
             wasi: indices(has(WASI_HTTP), || ProxyIndices::new(&instance))?,
             service: indices(has(SERVICE), || ServiceIndices::new(&instance))?,
             invocation: indices(has(INVOCATION), || RewindingIndices::new(&instance))?,
+            endings: indices(has(ENDINGS), || OverlappingIndices::new(&instance))?,
             instance,
             initial_memory: largest_memory(component),
             granted: Granted::default(),
@@ -422,8 +434,8 @@ impl Program {
         store.set_hostcall_fuel(limits.hostcall_bytes());
         store.set_max_component_handles(limits.max_handles);
         store.set_epoch_deadline(epoch::TURN);
-        store.epoch_deadline_callback(|context| {
-            if Instant::now() >= context.data().deadline {
+        store.epoch_deadline_callback(|mut context| {
+            if Instant::now() >= deadline(&mut context) {
                 Err(DeadlinePassed.into())
             } else {
                 // Lets the other requests of this thread run.
@@ -438,6 +450,7 @@ impl Program {
             wasi: None,
             service: None,
             invocation: None,
+            endings: None,
         };
         match self.load(&mut guest, exports).await {
             Ok(()) => {
@@ -473,9 +486,21 @@ impl Program {
             wasi if self.door == Door::WasiHttp,
             service if self.door == Door::Service,
             invocation if exports == Exports::All,
+            endings if exports == Exports::All && self.door == Door::Service,
         );
         Ok(())
     }
+}
+
+/// When the code that runs has to be over.
+fn deadline(context: &mut StoreContextMut<'_, State>) -> Instant {
+    let mut own = None;
+    if context.data().has_several() {
+        // The call of the host is the last of them.
+        let task = context.async_call_stack().ok().and_then(Iterator::last);
+        own = task.and_then(|task| context.data().deadline_of(task));
+    }
+    own.unwrap_or(context.data().deadline)
 }
 
 /// Which exports of an instance will be called.
@@ -510,6 +535,7 @@ pub(crate) struct Guest {
     pub(crate) wasi: Option<Proxy>,
     pub(crate) service: Option<Service>,
     pub(crate) invocation: Option<Rewinding>,
+    pub(crate) endings: Option<Overlapping>,
 }
 
 /// Bytes that the largest memory of a component begins with.

@@ -16,12 +16,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Sleep, sleep_until};
 
+use crate::account::Ran;
 use crate::call;
+use crate::failure::Failure;
 use crate::flow::{Elsewhere, Said};
 use crate::host::{Host, Rest};
 use crate::trace::{Scoped, TraceContext};
@@ -36,7 +40,7 @@ pub(crate) struct Long(OnceLock<Option<Runtime>>);
 
 impl Long {
     /// None where the system has no threads to give.
-    fn runtime(&self) -> Option<&Runtime> {
+    pub(crate) fn runtime(&self) -> Option<&Runtime> {
         let runtime = self.0.get_or_init(|| {
             let threads = thread::available_parallelism().map_or(1, usize::from);
             Builder::new_multi_thread()
@@ -73,6 +77,8 @@ enum At {
     Home(Call),
     /// A thread for long ones.
     Away(JoinHandle<Ended>),
+    /// An instance that others use as well.
+    Beside(Heard),
     /// On the way from one to the other.
     Nowhere,
 }
@@ -88,6 +94,32 @@ impl Run {
         Self {
             long,
             at: At::Home(trace.scope(run)),
+        }
+    }
+}
+
+/// What is heard of a call that somebody else drives, to be sent when it is over.
+pub(crate) type Tells = oneshot::Sender<(Said, Ran)>;
+
+/// The other end of it.
+struct Heard {
+    ended: oneshot::Receiver<(Said, Ran)>,
+    /// When whoever drives it should have said so: a guest that computes keeps it from
+    /// that.
+    late: Pin<Box<Sleep>>,
+    limit: Duration,
+}
+
+impl Heard {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        match Pin::new(&mut self.ended).poll(cx) {
+            Poll::Ready(Ok((said, ran))) => Poll::Ready((said, Rest::of(ran))),
+            Poll::Ready(Err(_)) => Poll::Ready((Err(call::abandoned()), Rest::default())),
+            Poll::Pending => {
+                let limit = self.limit;
+                let late = self.late.as_mut().poll(cx);
+                late.map(|()| (Err(Failure::Deadline { limit }), Rest::default()))
+            }
         }
     }
 }
@@ -120,6 +152,15 @@ impl Awaited {
 }
 
 impl Run {
+    /// Of a call that is driven with those of others, and over at `deadline`, which is
+    /// after `limit`.
+    pub(crate) fn beside(long: Arc<Long>, deadline: Instant, limit: Duration) -> (Tells, Self) {
+        let (tells, ended) = oneshot::channel();
+        let late = Box::pin(sleep_until((deadline + call::LATE).into()));
+        let at = At::Beside(Heard { ended, late, limit });
+        (tells, Self { long, at })
+    }
+
     /// Goes on whether this is polled or not, so that a guest is held to its deadline
     /// also where nobody takes its response, and puts its instance in order itself.
     ///
@@ -146,7 +187,7 @@ impl Run {
 
 impl Elsewhere for Run {
     fn is_elsewhere(&self) -> bool {
-        matches!(self.at, At::Away(_))
+        matches!(self.at, At::Away(_) | At::Beside(_))
     }
 }
 
@@ -155,6 +196,9 @@ impl Future for Run {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = &mut *self;
+        if let At::Beside(heard) = &mut this.at {
+            return heard.poll(cx);
+        }
         if let At::Home(run) = &mut this.at {
             // What others did on this thread is not ours.
             call::has_given_way();

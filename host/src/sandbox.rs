@@ -35,6 +35,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -360,8 +361,8 @@ pub enum Retirement {
     /// It holds other resources of the host than when it was sealed: a stream that
     /// was left open.
     #[error(
-        "it holds {now} resources of the host and held {sealed} when it was sealed; close what a \
-         request opens, and open what is to stay when the handler initialises"
+        "it holds {now} resources of the host and held {sealed} before; close what a request \
+         opens, and open what is to stay when the handler initialises"
     )]
     Resources {
         /// When it was sealed.
@@ -378,6 +379,12 @@ pub enum Retirement {
     /// It refused to be rewound, or trapped.
     #[error("it could not be rewound")]
     Refused(#[source] Failure),
+    /// It has had nothing to do for as long as it may stay without.
+    #[error("it had no request for {for_:?}, which is as long as it may stay without one")]
+    Idle {
+        /// How long.
+        for_: Duration,
+    },
 }
 
 impl Retirement {
@@ -392,12 +399,13 @@ impl Retirement {
             Self::Resources { .. } => "resources",
             Self::InUse { .. } => "in_use",
             Self::Refused(_) => "refused",
+            Self::Idle { .. } => "idle",
         }
     }
 
     /// Whether that is how an instance is supposed to end, and no more than that.
     pub fn is_expected(&self) -> bool {
-        matches!(self, Self::Served { .. })
+        matches!(self, Self::Served { .. } | Self::Idle { .. })
     }
 }
 

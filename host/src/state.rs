@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{
     Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView,
 };
@@ -32,8 +32,10 @@ pub(crate) struct State {
     limits: Limits,
     /// What the memory of the instance does.
     pub(crate) ledger: MemoryLedger,
-    /// When the invocation has to be over.
+    /// When the invocation has to be over. Where there are several, when the last has.
     pub(crate) deadline: Instant,
+    /// When each has to be over, where there are several.
+    deadlines: Vec<(GuestTaskId, Instant)>,
 }
 
 impl State {
@@ -79,6 +81,7 @@ impl State {
             limits: *limits,
             ledger: MemoryLedger::new(limits),
             deadline,
+            deadlines: Vec::new(),
         }
     }
 
@@ -86,6 +89,32 @@ impl State {
     pub(crate) fn begin(&mut self) {
         self.deadline = Instant::now() + self.limits.timeout;
         self.ledger.begin();
+    }
+
+    /// Another request begins beside others, and has to be over by `deadline`.
+    pub(crate) fn begin_beside(&mut self, task: GuestTaskId, deadline: Instant) {
+        self.deadline = self.deadline.max(deadline);
+        // The engine gives the id of one that has ended to another.
+        self.deadlines.retain(|(other, _)| *other != task);
+        self.deadlines.push((task, deadline));
+    }
+
+    /// No request runs any more.
+    pub(crate) fn all_ended(&mut self) {
+        self.deadlines.clear();
+    }
+
+    /// When `task` has to be over, where it is one of several.
+    pub(crate) fn deadline_of(&self, task: GuestTaskId) -> Option<Instant> {
+        let mut deadlines = self.deadlines.iter();
+        deadlines
+            .find(|(other, _)| *other == task)
+            .map(|(_, deadline)| *deadline)
+    }
+
+    /// Whether there may be several at a time.
+    pub(crate) fn has_several(&self) -> bool {
+        !self.deadlines.is_empty()
     }
 
     /// The limits that this state was made for.

@@ -34,7 +34,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 pub(crate) use request::RequestTrace;
-pub(crate) use scope::{Scoped, current};
+pub(crate) use scope::{Scoped, current, for_several, now_for};
 
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");

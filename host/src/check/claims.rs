@@ -40,7 +40,7 @@ impl Claims {
         let last = self.last_resets.replace(claims.resets);
         let resets = last.map(|last| match self.isolation {
             Isolation::Instance => last,
-            Isolation::Rewind(_) => last.saturating_add(1),
+            Isolation::Rewind(_) | Isolation::Shared(_) => last.saturating_add(1),
         });
         let blocks: Regions = seen.blocks.iter().cloned().collect();
         let named = seen.blocks.iter().map(Span::len).sum::<usize>();

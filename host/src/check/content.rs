@@ -69,7 +69,7 @@ impl Content {
                         "the new instance for {request} had pieces of an earlier marker at \
                          {place}{more}, before the request was sent"
                     ),
-                    Isolation::Rewind(_) => {
+                    Isolation::Rewind(_) | Isolation::Shared(_) => {
                         let whose = match writer {
                             Some(writer) if writer != number => {
                                 format!("pieces of the marker of request {writer}")
@@ -127,7 +127,7 @@ impl Content {
         let of_marker = remnant.unique.as_ref().and_then(|it| self.sent.get(it));
         match self.isolation {
             Isolation::Instance => of_marker.copied().or(number.checked_sub(1)),
-            Isolation::Rewind(_) => of_marker.copied().or(Some(number)),
+            Isolation::Rewind(_) | Isolation::Shared(_) => of_marker.copied().or(Some(number)),
         }
     }
 
@@ -146,7 +146,7 @@ impl Content {
         }
         let memory = match self.isolation {
             Isolation::Instance => "in the memory of the next instance",
-            Isolation::Rewind(_) => "anywhere in memory afterwards",
+            Isolation::Rewind(_) | Isolation::Shared(_) => "anywhere in memory afterwards",
         };
         self.finding.evidence(Kind::Content, names, || {
             format!(

@@ -142,7 +142,9 @@ impl<'a> Judge<'a> {
         let warm_up = course.warm_up();
         let (identity, pointers) = match isolation {
             Isolation::Instance => (Identity::of_new_instances(), Pointers::of_new_instances()),
-            Isolation::Rewind(_) => (Identity::new(sealed), Pointers::new(sealed)),
+            Isolation::Rewind(_) | Isolation::Shared(_) => {
+                (Identity::new(sealed), Pointers::new(sealed))
+            }
         };
         Self {
             shapes: shapes.iter().map(ToString::to_string).collect(),

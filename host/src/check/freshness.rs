@@ -168,7 +168,7 @@ async fn try_all(
     let mut trial = Trial {
         door,
         life: match plan.isolation {
-            Isolation::Rewind(_) => Life::Rewound,
+            Isolation::Rewind(_) | Isolation::Shared(_) => Life::Rewound,
             Isolation::Instance => Life::New,
         },
         limits,

@@ -196,7 +196,7 @@ impl Plan {
             Isolation::Instance => 0,
             // A general-purpose allocator may need a few cycles until everything has
             // found its place.
-            Isolation::Rewind(_) => {
+            Isolation::Rewind(_) | Isolation::Shared(_) => {
                 shapes * (self.requests / shapes / 2).clamp(LEAST_CYCLES / 2, 5)
             }
         };
@@ -229,6 +229,12 @@ pub enum CheckError {
          `.wasm` file that it was made of"
     )]
     Precompiled,
+    /// Instances that are shared are looked at in no way of their own.
+    #[error(
+        "the check has a new instance for each request, or one that is rewound, and none that is \
+         shared; choose `Isolation::Instance` or `Isolation::Rewind` for the plan"
+    )]
+    Shared,
     /// No instance of it came to be.
     #[error("no instance of the component came to be: {0}")]
     Start(Failure),
@@ -282,6 +288,9 @@ pub(crate) async fn run(
     let door = served.door();
     if ahead::is_compiled(bytes) {
         return Err(CheckError::Precompiled);
+    }
+    if matches!(plan.isolation, Isolation::Shared(_)) {
+        return Err(CheckError::Shared);
     }
     let mut traffic = Traffic::new(plan);
     let course = plan.course(traffic.shapes().len())?;

@@ -291,6 +291,7 @@ pub(super) fn name_of(isolation: Isolation) -> &'static str {
     match isolation {
         Isolation::Instance => "instance",
         Isolation::Rewind(_) => "rewind",
+        Isolation::Shared(_) => "shared",
     }
 }
 

@@ -71,7 +71,7 @@ impl Resources {
                 Isolation::Instance => {
                     "they go with the instance: every request had one of its own".to_owned()
                 }
-                Isolation::Rewind(_) => {
+                Isolation::Rewind(_) | Isolation::Shared(_) => {
                     format!("after each of {heard} requests the guest held what it had before")
                 }
             })

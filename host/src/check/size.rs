@@ -56,7 +56,9 @@ impl Size {
         let (number, first) = *self.first[shape].get_or_insert((request.number, now));
         match self.isolation {
             Isolation::Instance => self.hear_of_new(request, (number, first), now),
-            Isolation::Rewind(_) => self.hear_of_same(request, number, now, warm),
+            Isolation::Rewind(_) | Isolation::Shared(_) => {
+                self.hear_of_same(request, number, now, warm)
+            }
         }
     }
 
@@ -156,7 +158,7 @@ impl Size {
                         kib(most.unwrap_or(0))
                     )
                 }
-                Isolation::Rewind(_) => format!(
+                Isolation::Rewind(_) | Isolation::Shared(_) => format!(
                     "{} KiB, and no growth in {compared} requests after the warm-up",
                     kib(settled.map_or(0, |extent| extent.memory.current))
                 ),

@@ -266,7 +266,7 @@ impl Trial {
         let traces = match self.isolation {
             // Nothing of it is taken back: it goes as a whole.
             Isolation::Instance => traces,
-            Isolation::Rewind(_) => {
+            Isolation::Rewind(_) | Isolation::Shared(_) => {
                 let kept = |place: Place| sealed.as_ref().is_some_and(|sealed| sealed.keeps(place));
                 let look = |memories: &[&[u8]]| before.left(traces.written, memories, kept);
                 // SAFETY: as above.

@@ -366,7 +366,10 @@ mod tests {
             ("max-memory = \"lots\"", "`lots` is no size"),
             ("timeout = 10", "`10` is no duration"),
             ("max-in-flight = 0", "0 is not in 1.."),
-            ("isolation = \"none\"", "possible values: instance, rewind"),
+            (
+                "isolation = \"none\"",
+                "possible values: instance, rewind, shared",
+            ),
             ("watch = \"perhaps\"", "'perhaps'"),
         ] {
             let error = refused(text);

@@ -10,7 +10,7 @@ use clap::ArgAction;
 use clap::builder::BoolishValueParser;
 use lavandula_host::{
     Current, Disclose, Door, HalfClose, Host, HostBuilder, Isolation, Limits, Reuse, Server,
-    ServerConfig,
+    ServerConfig, Sharing,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,7 +21,7 @@ use super::watch::Watch;
 use super::{Result, print, units};
 
 /// Serves a component over HTTP, one fresh instance per request unless
-/// `--isolation rewind` says otherwise.
+/// `--isolation` says otherwise.
 ///
 /// Prints `Serving HTTP on http://ADDR/` once it listens. Ctrl-C and SIGTERM
 /// drain: requests that are under way are answered, new ones are not accepted.
@@ -153,22 +153,40 @@ pub struct Arguments {
 /// What keeps requests apart.
 #[derive(Debug, Clone, Copy, clap::Args)]
 struct IsolationArguments {
-    /// A new instance for each request, or one that is rewound after each: all of
-    /// its memory is put back to what it was before the first. For components with
-    /// `lavandula::InvocationHeap`.
-    #[arg(long, env = "LAVANDULA_ISOLATION", value_enum, default_value_t = Kind::Instance)]
-    isolation: Kind,
-    /// With `--isolation rewind`: requests that an instance answers before it is
-    /// dropped all the same.
-    #[arg(long, env = "LAVANDULA_REQUESTS_PER_INSTANCE", value_name = "N", default_value_t = Reuse::default().requests)]
-    requests_per_instance: NonZeroU32,
-    /// With `--isolation rewind`: most memory that an instance may have grown to
-    /// and be used again.
+    /// What keeps requests apart.
+    #[arg(long, env = "LAVANDULA_ISOLATION", value_enum, default_value_t = Kept::Instance)]
+    isolation: Kept,
+    /// With `--isolation rewind` or `shared`: requests that an instance answers before
+    /// it is dropped all the same. Default: 1000, or 128 where it is shared.
+    #[arg(long, env = "LAVANDULA_REQUESTS_PER_INSTANCE", value_name = "N")]
+    requests_per_instance: Option<NonZeroU32>,
+    /// With `--isolation shared`: requests that an instance has at a time. Others get
+    /// another one.
+    #[arg(long, env = "LAVANDULA_REQUESTS_AT_A_TIME", value_name = "N", default_value_t = Sharing::default().at_a_time)]
+    requests_at_a_time: NonZeroU32,
+    /// With `--isolation rewind` or `shared`: most memory that an instance may have
+    /// grown to and be used again.
     #[arg(long, env = "LAVANDULA_KEEP_MEMORY", value_name = "SIZE", value_parser = units::bytes, default_value = "8MiB")]
     keep_memory: usize,
+    /// With `--isolation shared`: how long an instance stays without a request.
+    #[arg(long, env = "LAVANDULA_IDLE_INSTANCE", value_name = "TIME", value_parser = units::duration, default_value = "1s")]
+    idle_instance: Duration,
 }
 
 /// The kinds of isolation, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Kept {
+    /// A new instance for each request.
+    Instance,
+    /// An instance that is rewound after each request: all of its memory is put back
+    /// to what it was before the first. For components with `lavandula::InvocationHeap`
+    Rewind,
+    /// Instances that have several requests at a time. For components with the door of
+    /// WASI 0.3.
+    Shared,
+}
+
+/// Those of them that can be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
     Instance,
@@ -177,11 +195,19 @@ pub enum Kind {
 
 impl From<IsolationArguments> for Isolation {
     fn from(arguments: IsolationArguments) -> Self {
+        let memory = arguments.keep_memory;
+        let requests = arguments.requests_per_instance;
         match arguments.isolation {
-            Kind::Instance => Self::Instance,
-            Kind::Rewind => Self::Rewind(Reuse {
-                requests: arguments.requests_per_instance,
-                memory: arguments.keep_memory,
+            Kept::Instance => Self::Instance,
+            Kept::Rewind => Self::Rewind(Reuse {
+                requests: requests.unwrap_or(Reuse::default().requests),
+                memory,
+            }),
+            Kept::Shared => Self::Shared(Sharing {
+                requests: requests.unwrap_or(Sharing::default().requests),
+                at_a_time: arguments.requests_at_a_time,
+                memory,
+                idle: arguments.idle_instance,
             }),
         }
     }
@@ -306,9 +332,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         // Before the first line is printed, so that whoever reads it may send
         // a signal at once.
         let stop = stop()?;
-        if let Isolation::Rewind(_) = isolation {
+        match isolation {
+            Isolation::Instance => {}
             // One, to be told now and not by the first client if it cannot be.
-            host.prepare(1).await?;
+            Isolation::Rewind(_) | Isolation::Shared(_) => host.prepare(1).await?,
         }
         let current = Current::new(host);
         let server = Server::builder()

@@ -118,6 +118,7 @@ closed_set! {
         Resources = "resources",
         InUse = "in_use",
         Refused = "refused",
+        Idle = "idle",
     }
 }
 
@@ -132,6 +133,7 @@ impl From<&Retirement> for Reason {
             Retirement::Resources { .. } => Self::Resources,
             Retirement::InUse { .. } => Self::InUse,
             Retirement::Refused(_) => Self::Refused,
+            Retirement::Idle { .. } => Self::Idle,
         }
     }
 }
@@ -228,6 +230,7 @@ mod tests {
 
     #[test]
     fn a_retirement_is_counted_under_its_label() {
+        let limit = Duration::ZERO;
         let retirements = [
             Retirement::Failed,
             Retirement::Denied,
@@ -237,6 +240,7 @@ mod tests {
             Retirement::Resources { sealed: 1, now: 2 },
             Retirement::InUse { bytes: 1 },
             Retirement::Refused(Failure::Overload),
+            Retirement::Idle { for_: limit },
         ];
         assert_eq!(retirements.len(), Reason::COUNT);
         for why in &retirements {

@@ -32,6 +32,18 @@ impl TraceContext {
     }
 }
 
+/// Runs `work`, which is for several contexts in turn: see [`now_for`].
+pub(crate) fn for_several<T>(work: impl FnOnce() -> T) -> T {
+    let mut none = None;
+    let _entered = Entered::new(&mut none);
+    work()
+}
+
+/// What comes now is a part of this context, or of none. Within [`for_several`].
+pub(crate) fn now_for(context: Option<&TraceContext>) {
+    CURRENT.set(context.cloned());
+}
+
 /// Work as a part of a context.
 pub(crate) struct Scoped<F: ?Sized> {
     context: Option<TraceContext>,
