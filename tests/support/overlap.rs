@@ -527,6 +527,11 @@ impl Origin {
         Self { address, gates }
     }
 
+    /// Where it listens.
+    pub fn authority(&self) -> String {
+        self.address.to_string()
+    }
+
     /// The address of something that is answered when its gate is open.
     pub fn gate(&self, name: &str) -> String {
         format!("http://{}/gate/{name}", self.address)

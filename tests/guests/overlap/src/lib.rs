@@ -51,6 +51,8 @@ async fn answer<'a>(
         "/relay" => relay(cx, head, body, origin).await,
         "/echo" => Ok(echo(body)),
         "/hoard" => Ok(hoard(cx, origin).await?.into()),
+        "/hold" => Ok(hold(cx, head, origin).await?.into()),
+        "/spin" => spin(cx, origin).await,
         "/trap" => {
             cx.fetch(Request::new("GET", origin)).await?;
             panic!("asked to trap")
@@ -164,6 +166,37 @@ async fn hoard<'a>(cx: &'a Context, origin: &str) -> Result<Response<'a>, FetchE
     while cx.arena().calloc(1, 1 << 14).is_ok() {}
     cx.fetch(Request::new("GET", origin)).await?;
     Ok(Response::insufficient_storage("had it all\n", "text/plain"))
+}
+
+/// Takes as many bytes as it is told, waits with them, and computes with them.
+async fn hold<'a>(
+    cx: &'a Context,
+    head: Request<'a>,
+    origin: &str,
+) -> Result<Response<'a>, FetchError> {
+    let bytes = head.query_value("n").and_then(|n| n.parse().ok());
+    let held = cx
+        .arena()
+        .alloc_slice_fill_with(bytes.unwrap_or(0), |_| 1_u8)?;
+    if !origin.is_empty() {
+        cx.fetch(Request::new("GET", origin)).await?;
+    }
+    let sum = held.iter().map(|byte| usize::from(*byte)).sum::<usize>();
+    Ok(Response::ok(
+        cx.arena().alloc_fmt(format_args!("{sum}"))?,
+        "text/plain",
+    ))
+}
+
+/// Waits, and then computes without end.
+async fn spin<'a>(cx: &'a Context, origin: &str) -> Result<Streamed<'a>, FetchError> {
+    if !origin.is_empty() {
+        cx.fetch(Request::new("GET", origin)).await?;
+    }
+    let mut turns = 0_u64;
+    loop {
+        turns = std::hint::black_box(turns).wrapping_add(1);
+    }
 }
 
 /// Does as often what a lease does: an arena is made, used a little, overwritten, and
