@@ -1,0 +1,112 @@
+// Every runtime of JavaScript that serves a handler, and behind which door: `npm` is a
+// package that `lavandula npm` made, `jco` a component. What starts them is that which
+// js/runtimes tries the packages with.
+
+import bun from '../runtimes/adapters/bun.mjs';
+import chromium from '../runtimes/adapters/chromium.mjs';
+import deno from '../runtimes/adapters/deno.mjs';
+import edgeRuntime from '../runtimes/adapters/edge-runtime.mjs';
+import miniflare from '../runtimes/adapters/miniflare.mjs';
+import node from '../runtimes/adapters/node.mjs';
+import workerd from '../runtimes/adapters/workerd.mjs';
+import { jcoServe } from './support/jco-serve.mjs';
+import { jcoVersion } from './support/jco.mjs';
+import { checkComponent, projectOfComponent, projectOfPackage } from './support/project.mjs';
+import { relay } from './support/relay.mjs';
+
+const INSTALL = 'npm ci --prefix js/runtimes';
+const INSTALL_JCO = 'npm ci --prefix js/conformance';
+
+/** A runtime over the package. */
+function npm(name, [adapter], { install = INSTALL, note = '' } = {}) {
+  return {
+    name,
+    door: 'npm',
+    install,
+    note,
+    version: () => adapter.version(),
+    start: async (given, options) => inProject(projectOfPackage(given.package), (project) => adapter.start(project, options)),
+  };
+}
+
+/** A runtime over the component, behind the adapter of wasi/. */
+function jco(name, [adapter], loading, { install = '', note = '' } = {}) {
+  return {
+    name: `${name}-jco`,
+    door: 'jco',
+    install: [install, INSTALL_JCO].filter((command) => command !== '').join(' && '),
+    note,
+    version: async () => withJco(await adapter.version()),
+    start: async (given, options) => inProject(await projectOfComponent(given.component, loading), (project) => adapter.start(project, options)),
+  };
+}
+
+/** `jco serve`, with more arguments. */
+function served(name, more, note) {
+  return {
+    name,
+    door: 'jco',
+    install: INSTALL_JCO,
+    note,
+    version: async () => withJco(await node[0].version()),
+    async start(given, { log }) {
+      checkComponent(given.component);
+      return jcoServe(given.component, more, { log });
+    },
+  };
+}
+
+function withJco(version) {
+  const jco = jcoVersion();
+  return version === null || jco === null ? null : `${version}, jco ${jco}`;
+}
+
+async function inProject(project, start) {
+  try {
+    const server = await start(project);
+    const stop = async () => {
+      await server.stop();
+      project.remove();
+    };
+    return { ...server, stop };
+  } catch (error) {
+    project.remove();
+    throw error;
+  }
+}
+
+/** The page of js/runtimes, which takes calls, behind a server. */
+const chromiumBehindRelay = {
+  version: chromium[0].version,
+  async start(project) {
+    const page = await chromium[0].start(project);
+    const server = await relay(page.send);
+    const stop = async () => {
+      const { closeBrowser } = await import('../runtimes/support/browser.mjs');
+      await server.stop();
+      await page.stop();
+      await closeBrowser();
+    };
+    return { ...server, stop };
+  },
+};
+
+const NODE = { install: 'apt-get install nodejs, or from nodejs.org: 20 or later' };
+
+export const RUNTIMES = [
+  npm('node', node, NODE),
+  npm('node-newest', node.slice(1)),
+  npm('deno', deno),
+  npm('bun', bun),
+  npm('workerd', workerd),
+  npm('miniflare', miniflare),
+  npm('edge-runtime', edgeRuntime),
+  npm('chromium', [chromiumBehindRelay], { install: `apt-get install chromium && ${INSTALL}` }),
+  jco('node', node, 'read', NODE),
+  jco('deno', deno, 'read', { install: INSTALL }),
+  jco('bun', bun, 'read', { install: INSTALL }),
+  jco('workerd', workerd, 'import', { install: INSTALL }),
+  served('jco-serve', [], ''),
+  served('jco-serve-instance', ['--isolate-requests', 'instance'], ''),
+  served('jco-serve-worker', ['--isolate-requests', 'worker', '--isolate-worker-pool-size', '4'], ''),
+];
