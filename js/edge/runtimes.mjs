@@ -1,5 +1,6 @@
 // Every runtime of JavaScript that serves a handler, and behind which door: `npm` is a
-// package that `lavandula npm` made, `jco` a component. What starts them is that which
+// package that `lavandula npm` made, `jco` a component, and `jco-0.3` one that is behind
+// the door of WASI 0.3. What starts them is that which
 // js/runtimes tries the packages with.
 
 import bun from '../runtimes/adapters/bun.mjs';
@@ -11,7 +12,9 @@ import node from '../runtimes/adapters/node.mjs';
 import workerd from '../runtimes/adapters/workerd.mjs';
 import { jcoServe } from './support/jco-serve.mjs';
 import { jcoVersion } from './support/jco.mjs';
-import { checkComponent, projectOfComponent, projectOfPackage } from './support/project.mjs';
+import { checkComponent, projectOfComponent, projectOfComponent03, projectOfPackage } from './support/project.mjs';
+import { installed } from '../runtimes/support/required.mjs';
+import { startServer } from '../runtimes/support/server.mjs';
 import { relay } from './support/relay.mjs';
 
 const INSTALL = 'npm ci --prefix js/runtimes';
@@ -106,6 +109,17 @@ export const RUNTIMES = [
   jco('deno', deno, 'read', { install: INSTALL }),
   jco('bun', bun, 'read', { install: INSTALL }),
   jco('workerd', workerd, 'import', { install: INSTALL }),
+  {
+    name: 'node-newest-jco-0.3',
+    door: 'jco-0.3',
+    install: `${INSTALL} && ${INSTALL_JCO}`,
+    note: '',
+    version: async () => withJco(await node[1].version()),
+    start: async (given, options) =>
+      inProject(await projectOfComponent03(given.component), (project) =>
+        startServer(installed('node/bin/node'), ['app/serve-node-0.3.js'], { cwd: project.folder, ...options }),
+      ),
+  },
   served('jco-serve', [], ''),
   served('jco-serve-instance', ['--isolate-requests', 'instance'], ''),
   served('jco-serve-worker', ['--isolate-requests', 'worker', '--isolate-worker-pool-size', '4'], ''),

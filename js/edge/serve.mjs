@@ -11,11 +11,12 @@ const USAGE = `Serves a handler in a runtime of JavaScript, on this machine only
 
   node js/edge/serve.mjs --list
   node js/edge/serve.mjs NAME --package FOLDER   for the door \`npm\`
-  node js/edge/serve.mjs NAME --component FILE   for the door \`jco\`
+  node js/edge/serve.mjs NAME --component FILE   for the doors \`jco\` and \`jco-0.3\`
 
 NAME is one of ${RUNTIMES.map(({ name }) => name).join(', ')}.
 \`--list\` tells in JSON which of them are here, and how to install the others.
-FOLDER is what \`lavandula npm\` made, FILE what \`lavandula build\` made.
+FOLDER is what \`lavandula npm\` made, FILE what \`lavandula build\` made; for \`jco-0.3\` of a
+handler behind the door of WASI 0.3.
 
 Prints \`Serving HTTP on http://127.0.0.1:PORT/\` once it listens; everything else goes to
 stderr. Ends, with what it has started, when its stdin closes, and on SIGINT and SIGTERM.

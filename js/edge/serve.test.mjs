@@ -21,11 +21,12 @@ const SERVE = here('serve.mjs');
 const MADE = process.env.LAVANDULA_PACKAGES ?? here('../../target/lavandula');
 const GIVEN = {
   npm: { option: '--package', path: `${MADE}/everywhere-npm`, command: 'cargo run -- npm examples/everywhere' },
+  'jco-0.3': { option: '--component', path: `${MADE}/everywhere-0.3.wasm`, command: 'cargo run -- build examples/everywhere --features wasi-0-3 --output target/lavandula/everywhere-0.3.wasm' },
   jco: { option: '--component', path: `${MADE}/everywhere.wasm`, command: 'cargo run -- build examples/everywhere' },
 };
 
 /** What a runtime needs that may be missing, by the names of js/runtimes. */
-const needs = ({ name, door }) => [name.replace(/-jco$|^jco-.*/, '') || 'node', ...(door === 'jco' ? ['jco'] : [])];
+const needs = ({ name, door }) => [name.replace(/-?jco.*/, '') || 'node', ...(door === 'npm' ? [] : ['jco'])];
 
 /** More than the largest that one read brings, by far. */
 const LARGE = Uint8Array.from({ length: 4 * 1024 * 1024 }, (_, index) => (index * 7 + (index >> 8)) & 0xff);

@@ -7,6 +7,9 @@ import { promisify } from 'node:util';
 
 const modules = new URL('../../conformance/node_modules/', import.meta.url);
 
+/** What jco has written for components, `@bytecodealliance/...`. */
+export const MODULES = fileURLToPath(modules);
+
 /** The program. */
 export const JCO = fileURLToPath(new URL('.bin/jco', modules));
 
@@ -17,9 +20,13 @@ export function jcoVersion() {
   return JSON.parse(readFileSync(manifest, 'utf8')).version;
 }
 
-/** Transpiles a component into a folder, as modules that are instantiated by hand. */
-export async function transpile(component, folder) {
-  const args = ['transpile', component, '--instantiation', 'sync', '--no-typescript', '--name', 'component', '--quiet', '--out-dir', folder];
+/**
+ * Transpiles a component into a folder, as modules that are instantiated by hand.
+ *
+ * @param instantiation `sync` or `async`
+ */
+export async function transpile(component, folder, instantiation) {
+  const args = ['transpile', component, '--instantiation', instantiation, '--no-typescript', '--name', 'component', '--quiet', '--out-dir', folder];
   try {
     await promisify(execFile)(JCO, args);
   } catch (error) {

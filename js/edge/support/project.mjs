@@ -1,12 +1,12 @@
 // The folder from which a runtime serves: a program whose main module, `app/main.js`,
 // exports `fetch`, and beside it what js/runtimes starts it with.
 
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { transpile } from './jco.mjs';
+import { MODULES, transpile } from './jco.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -46,14 +46,7 @@ export function projectOfPackage(given) {
  * @param loading `import` where a .wasm file can be imported as a module, else `read`
  */
 export async function projectOfComponent(given, loading) {
-  checkComponent(given);
-  const project = emptyProject({});
-  try {
-    await transpile(given, project.path('app/component'));
-  } catch (error) {
-    project.remove();
-    throw error;
-  }
+  const project = await transpiled(given, 'sync');
   for (const path of ADAPTER) cpSync(here(`../../${path}`), project.path('app/adapter', path));
   const cores = readdirSync(project.path('app/component')).filter((name) => name.endsWith('.wasm'));
   writeFileSync(project.path('app/main.js'), loading === 'import' ? importing(cores) : READING);
@@ -65,6 +58,27 @@ export async function projectOfComponent(given, loading) {
     // What jco makes asks for it in each call.
     permissions: ['--allow-env=JCO_DEBUG'],
   };
+}
+
+/** A project around a component of WASI 0.3, over what jco has for Node.js. */
+export async function projectOfComponent03(given) {
+  const project = await transpiled(given, 'async');
+  cpSync(here('../app/serve-node-0.3.js'), project.path('app/serve-node-0.3.js'));
+  mkdirSync(project.path('node_modules'));
+  symlinkSync(join(MODULES, '@bytecodealliance'), project.path('node_modules/@bytecodealliance'));
+  return project;
+}
+
+async function transpiled(given, instantiation) {
+  checkComponent(given);
+  const project = emptyProject({});
+  try {
+    await transpile(given, project.path('app/component'), instantiation);
+    return project;
+  } catch (error) {
+    project.remove();
+    throw error;
+  }
 }
 
 /** Refuses what is no component; its header tells it from a module. */
