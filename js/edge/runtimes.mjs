@@ -1,7 +1,6 @@
 // Every runtime of JavaScript that serves a handler, and behind which door: `npm` is a
 // package that `lavandula npm` made, `jco` a component, and `jco-0.3` one that is behind
-// the door of WASI 0.3. What starts them is that which
-// js/runtimes tries the packages with.
+// the door of WASI 0.3. They are started by what js/runtimes tries the packages with.
 
 import bun from '../runtimes/adapters/bun.mjs';
 import chromium from '../runtimes/adapters/chromium.mjs';
@@ -10,11 +9,11 @@ import edgeRuntime from '../runtimes/adapters/edge-runtime.mjs';
 import miniflare from '../runtimes/adapters/miniflare.mjs';
 import node from '../runtimes/adapters/node.mjs';
 import workerd from '../runtimes/adapters/workerd.mjs';
+import { installed } from '../runtimes/support/required.mjs';
+import { startServer } from '../runtimes/support/server.mjs';
 import { jcoServe } from './support/jco-serve.mjs';
 import { jcoVersion } from './support/jco.mjs';
 import { checkComponent, projectOfComponent, projectOfComponent03, projectOfPackage } from './support/project.mjs';
-import { installed } from '../runtimes/support/required.mjs';
-import { startServer } from '../runtimes/support/server.mjs';
 import { relay } from './support/relay.mjs';
 
 const INSTALL = 'npm ci --prefix js/runtimes';
@@ -94,33 +93,38 @@ const chromiumBehindRelay = {
   },
 };
 
-const NODE = { install: 'apt-get install nodejs, or from nodejs.org: 20 or later' };
-
 export const RUNTIMES = [
-  npm('node', node, NODE),
+  npm('node', node, { install: 'install Node.js 20 or later', note: 'the one on the path' }),
   npm('node-newest', node.slice(1)),
-  npm('deno', deno),
+  npm('deno', deno, { note: 'with `--allow-read` for the package' }),
   npm('bun', bun),
-  npm('workerd', workerd),
-  npm('miniflare', miniflare),
-  npm('edge-runtime', edgeRuntime),
-  npm('chromium', [chromiumBehindRelay], { install: `apt-get install chromium && ${INSTALL}` }),
-  jco('node', node, 'read', NODE),
-  jco('deno', deno, 'read', { install: INSTALL }),
+  npm('workerd', workerd, { note: 'each file a module of the worker' }),
+  npm('miniflare', miniflare, { note: 'bundled as wrangler does it; workerd is a child of this process' }),
+  npm('edge-runtime', edgeRuntime, { note: 'bundled as Next.js does it; the server is in this process' }),
+  npm('chromium', [chromiumBehindRelay], {
+    install: `apt-get install chromium && ${INSTALL}`,
+    note: 'a page behind a server that takes bodies whole, and keeps the headers back that a page may not set',
+  }),
+  jco('node', node, 'read'),
+  jco('deno', deno, 'read', { install: INSTALL, note: 'with `--allow-env=JCO_DEBUG`, which jco asks for in each call' }),
   jco('bun', bun, 'read', { install: INSTALL }),
   jco('workerd', workerd, 'import', { install: INSTALL }),
   {
     name: 'node-newest-jco-0.3',
     door: 'jco-0.3',
     install: `${INSTALL} && ${INSTALL_JCO}`,
-    note: '',
+    note: 'one request at a time; the process grows by 0.2 MiB or more a request, the memory of the instance does not',
     version: async () => withJco(await node[1].version()),
     start: async (given, options) =>
       inProject(await projectOfComponent03(given.component), (project) =>
         startServer(installed('node/bin/node'), ['app/serve-node-0.3.js'], { cwd: project.folder, ...options }),
       ),
   },
-  served('jco-serve', [], ''),
-  served('jco-serve-instance', ['--isolate-requests', 'instance'], ''),
-  served('jco-serve-worker', ['--isolate-requests', 'worker', '--isolate-worker-pool-size', '4'], ''),
+  served('jco-serve', [], 'one instance; a trap cuts the connection and ends the server'),
+  served('jco-serve-instance', ['--isolate-requests', 'instance'], 'a trap cuts the connection and ends the server'),
+  served(
+    'jco-serve-worker',
+    ['--isolate-requests', 'worker', '--isolate-worker-pool-size', '4'],
+    'a thread of its own for each request, made ahead four at a time; after a trap 502',
+  ),
 ];

@@ -44,7 +44,8 @@ async function serve(name, given) {
   // From here on whoever started this may end it at any time.
   const told = endIsTold();
   const server = await runtime.start(given, { log: process.stderr }).catch((error) => refuse(error.message));
-  if (server.pid !== undefined) console.error(`${name} ${version} is process ${server.pid}`);
+  const { pid, listenedAfter } = server;
+  if (pid !== undefined) console.error(`${name} ${version} is process ${pid}, which listened after ${listenedAfter} ms`);
   console.log(`Serving HTTP on ${server.origin}/`);
   const why = await Promise.race([told, ...(server.ended === undefined ? [] : [server.ended.then(() => 'ended')])]);
   await server.stop();

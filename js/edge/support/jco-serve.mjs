@@ -24,6 +24,7 @@ export async function jcoServe(component, more, { log }) {
   const args = ['serve', component, '--host', '127.0.0.1', '--port', String(port), '--jco-dir', folder, ...more];
   // It starts its server as a child, and does not pass signals on: a group of their
   // own is ended as one.
+  const begun = performance.now();
   const child = spawn(JCO, args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
   const ended = once(child, 'exit');
   child.stderr.pipe(log, { end: false });
@@ -40,7 +41,7 @@ export async function jcoServe(component, more, { log }) {
     await stop();
     throw new Error('`jco serve` did not begin to listen; what it said is above');
   }
-  return { origin: `http://127.0.0.1:${port}`, pid: child.pid, ended, stop };
+  return { origin: `http://127.0.0.1:${port}`, pid: child.pid, listenedAfter: Math.round(performance.now() - begun), ended, stop };
 }
 
 async function freePort() {

@@ -15,6 +15,7 @@ const PATIENCE = 60_000;
  *   stderr goes to that descriptor, and else it is told where it does not listen
  */
 export async function startServer(command, args, { cwd, env, controlled = false, log }) {
+  const begun = performance.now();
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, NO_COLOR: '1', ...env },
@@ -35,6 +36,8 @@ export async function startServer(command, args, { cwd, env, controlled = false,
     return {
       origin,
       pid: child.pid,
+      /** Milliseconds until it listened. */
+      listenedAfter: Math.round(performance.now() - begun),
       ended,
       send: (path, init) => fetch(origin + path, init),
       async stop() {
