@@ -19,6 +19,7 @@ const ADAPTER = [
   'edge/wasi/types.js',
   'edge/wasi/fields.js',
   'edge/wasi/streams.js',
+  'edge/wasi/system.js',
   'src/failure.js',
   'src/request.js',
   'src/response.js',

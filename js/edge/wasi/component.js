@@ -5,8 +5,9 @@
 import { Failure } from '../../src/failure.js';
 import { readBody } from '../../src/request.js';
 import { responseOf } from '../../src/response.js';
-import * as types from './types.js';
 import { InputStream, IoError, OutputStream, Pollable, poll } from './streams.js';
+import { SYSTEM } from './system.js';
+import * as types from './types.js';
 
 /** As much as the other doors take. */
 const MAX_BODY = 10 * 1024 * 1024;
@@ -19,13 +20,14 @@ const INTERFACES = {
   'wasi:io/error': { Error: IoError },
   'wasi:io/poll': { Pollable, poll },
   'wasi:io/streams': { InputStream, OutputStream },
+  ...SYSTEM,
 };
 
 const imports = new Proxy(INTERFACES, {
   get(interfaces, name) {
     if (Object.hasOwn(interfaces, name)) return interfaces[name];
     throw new Error(
-      `the component imports ${name}, and there is only ${Object.keys(interfaces).join(', ')}: build it with \`target = "wasm32-unknown-unknown"\` in [package.metadata.lavandula], and without what needs that`,
+      `the component imports ${name}, which there is not; build it without what needs that. There are ${Object.keys(interfaces).join(', ')}`,
     );
   },
 });

@@ -156,8 +156,41 @@ test('headers are what the WIT says of them', async () => {
   assert.equal((await component.fetch(request())).status, 200);
 });
 
+test('a system is there, with nothing in it', async () => {
+  const component = componentOf((_, respond, __, imports) => {
+    assert.deepEqual(imports['wasi:cli/environment'].getEnvironment(), []);
+    assert.equal(imports['wasi:random/random'].getRandomBytes(100_000n).length, 100_000);
+    assert.ok(imports['wasi:random/random'].getRandomBytes(100_000n).subarray(-64).some((byte) => byte !== 0));
+    const { seconds, nanoseconds } = imports['wasi:clocks/wall-clock'].now();
+    assert.ok(Math.abs(Number(seconds) * 1000 + nanoseconds / 1e6 - Date.now()) < 5000);
+    assert.equal(refusal(() => imports['wasi:cli/stdin'].getStdin().blockingRead(1n)), 'closed');
+    imports['wasi:cli/stderr'].getStderr().blockingWriteAndFlush(Buffer.from('one\nand a ha'));
+    imports['wasi:cli/stderr'].getStderr().blockingWriteAndFlush(Buffer.from('lf\n'));
+    respond({});
+  });
+  const { error } = console;
+  const logged = [];
+  console.error = (line) => logged.push(line);
+  try {
+    assert.equal((await component.fetch(request())).status, 200);
+  } finally {
+    console.error = error;
+  }
+  assert.deepEqual(logged, ['one', 'and a half']);
+});
+
+test('who ends itself, or waits for time, has failed', async () => {
+  const calls = [
+    (imports) => imports['wasi:cli/exit'].exit({ tag: 'ok' }),
+    (imports) => imports['wasi:clocks/monotonic-clock'].subscribeDuration(1n),
+  ];
+  for (const call of calls) {
+    assert.deepEqual(await faultOf(componentOf((_, __, ___, imports) => call(imports))), [500, 'trap']);
+  }
+});
+
 test('an interface that is missing is named, with what to do', () => {
-  const wants = (_, imports) => imports['wasi:filesystem/types'];
-  assert.throws(() => new Component(wants, () => null), /imports wasi:filesystem\/types, and there is only wasi:http\/types.*target = "wasm32-unknown-unknown"/);
+  const wants = (_, imports) => imports['wasi:sockets/tcp'];
+  assert.throws(() => new Component(wants, () => null), /imports wasi:sockets\/tcp, which there is not.* There are wasi:http\/types/);
   assert.throws(() => new Component(() => ({}), () => null), /does not export wasi:http\/incoming-handler/);
 });
