@@ -1,5 +1,6 @@
-//! The npm packages: made by the real command, then tried by the suites of `js/` and
-//! `js/runtimes/`, which say what is right.
+//! The npm packages: made by the real command, then tried by the suites of `js/`,
+//! `js/runtimes/` and `js/edge/`, which say what is right. The last one tries components
+//! as well.
 //!
 //! It needs Node.js and npm. Where they are missing it says so and tries the command
 //! alone, unless `LAVANDULA_REQUIRE` names `node`; the names of the other runtimes are
@@ -11,6 +12,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -23,6 +25,7 @@ use support::{optional, root};
 const WORKER: &str = "examples/worker";
 const FAULTY: &str = "tests/guests/faulty";
 const JAVASCRIPT: &str = "tests/guests/javascript";
+const EVERYWHERE: &str = "examples/everywhere";
 
 /// What the packages support, and the suites need.
 const OLDEST_NODE: u32 = 20;
@@ -45,7 +48,13 @@ fn listing(folder: &Path) -> Vec<String> {
 /// `lavandula npm` with these arguments, which prints one path.
 #[track_caller]
 fn made<S: AsRef<OsStr>>(arguments: &[S]) -> PathBuf {
-    let done = run(lavandula().arg("npm").args(arguments).current_dir(root()));
+    made_by("npm", arguments)
+}
+
+/// The same with another command.
+#[track_caller]
+fn made_by<S: AsRef<OsStr>>(command: &str, arguments: &[S]) -> PathBuf {
+    let done = run(lavandula().arg(command).args(arguments).current_dir(root()));
     assert_eq!(done.code, Some(0), "{done:?}");
     assert_eq!(done.stdout.lines().count(), 1, "{done:?}");
     done.stdout.trim_end().into()
@@ -93,6 +102,33 @@ fn the_packages_work_in_every_runtime() {
     succeeds(&js.join("runtimes"), "npm", &["test"], &packages);
 }
 
+#[test]
+fn a_handler_is_served_in_every_runtime() {
+    let edge = root().join("js/edge");
+    let served = Path::new(env!("CARGO_TARGET_TMPDIR")).join("edge");
+    fs::create_dir_all(&served).expect("a folder");
+    for (command, name, features) in [
+        ("npm", "everywhere-npm", None),
+        ("build", "everywhere.wasm", None),
+        ("build", "everywhere-0.3.wasm", Some("wasi-0-3")),
+    ] {
+        let output = served.join(name);
+        let mut arguments = [EVERYWHERE, "-o"].map(OsStr::new).to_vec();
+        arguments.push(output.as_os_str());
+        if let Some(features) = features {
+            arguments.extend(["--features", features].map(OsStr::new));
+        }
+        assert_eq!(made_by(command, &arguments), output);
+    }
+    if !has_node() {
+        return;
+    }
+    for tools in ["runtimes", "conformance"] {
+        install(&root().join("js").join(tools));
+    }
+    succeeds(&edge, "npm", &["test"], &served);
+}
+
 /// Whether there are Node.js and npm. Where not, it says so, or fails.
 fn has_node() -> bool {
     let wrong = match (version("node"), version("npm")) {
@@ -117,6 +153,9 @@ fn version(program: &str) -> Option<u32> {
 /// Installs what the lock file of `folder` names.
 #[track_caller]
 fn install(folder: &Path) {
+    // Two at a time would be in each other's way.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let is_there = optional::installed(folder);
     assert!(
         is_there,

@@ -52,7 +52,7 @@ export class Head {
 }
 
 /** What a request line would hold of a URL. */
-function target(url) {
+export function target(url) {
   const start = url.indexOf('://') + 3;
   if (start === 2) throw new Failure('malformed', 'the URL of the request is not absolute');
   const fragment = url.indexOf('#', start);

@@ -9,7 +9,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
 const NULL_BODY = [204, 205, 304];
 
 /** Headers about the connection, which is not the handler's. */
-const CONNECTION = new Set([
+export const CONNECTION = new Set([
   'connection',
   'host',
   'http2-settings',
@@ -23,7 +23,7 @@ const CONNECTION = new Set([
   'upgrade',
 ]);
 
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+export const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 // The control characters that no header may hold; a tab may.
 const FORBIDDEN = /[\x00-\x08\x0a-\x1f\x7f]/;

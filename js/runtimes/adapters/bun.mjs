@@ -12,6 +12,6 @@ export default [
     loaded: 'as Node.js, by the condition `bun`',
     note: '',
     version: () => versionOf(program),
-    start: (project) => startServer(program, ['--no-install', 'app/serve-bun.js'], { cwd: project.folder }),
+    start: (project, options) => startServer(program, ['--no-install', 'app/serve-bun.js'], { cwd: project.folder, ...options }),
   },
 ];

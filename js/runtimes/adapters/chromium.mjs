@@ -3,8 +3,6 @@
 
 import { writeFileSync } from 'node:fs';
 
-import { openPage } from '../support/browser.mjs';
-import { NAMES } from '../support/project.mjs';
 import { chromiumPath } from '../support/required.mjs';
 import { versionOf } from '../support/server.mjs';
 
@@ -15,8 +13,9 @@ export default [
     loaded: '`fetch` beside the entry `browser`, compiled as it comes in',
     note: 'an import map; a content security policy needs `wasm-unsafe-eval`',
     version: () => versionOf(chromiumPath()),
-    start(project) {
-      const imports = Object.fromEntries(NAMES.map((name) => [name, `/${project.entry(name, 'browser')}`]));
+    async start(project) {
+      const { openPage } = await import('../support/browser.mjs');
+      const imports = Object.fromEntries(project.names.map((name) => [name, `/${project.entry(name, 'browser')}`]));
       writeFileSync(
         project.path('chromium.html'),
         `<!doctype html>

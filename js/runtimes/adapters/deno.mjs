@@ -12,10 +12,13 @@ export default [
     loaded: 'as Node.js, by the condition `deno`',
     note: 'needs `--allow-read` for `node_modules`',
     version: () => versionOf(program),
-    start: (project) =>
-      startServer(program, ['run', '--no-remote', '--allow-net=127.0.0.1', '--allow-read=.', 'app/serve-deno.js'], {
+    start(project, options) {
+      const permissions = ['--allow-net=127.0.0.1', '--allow-read=.', ...(project.permissions ?? [])];
+      return startServer(program, ['run', '--no-remote', ...permissions, 'app/serve-deno.js'], {
         cwd: project.folder,
         env: { DENO_NO_UPDATE_CHECK: '1' },
-      }),
+        ...options,
+      });
+    },
   },
 ];

@@ -1,7 +1,4 @@
-// miniflare, which is what `wrangler dev` runs, over a bundle as wrangler makes it:
-// by esbuild, with the .wasm files beside it as modules.
-
-import { build } from 'esbuild';
+// miniflare, which is what `wrangler dev` runs, over a bundle as wrangler makes it.
 
 import { manifestOf } from '../support/required.mjs';
 
@@ -22,19 +19,8 @@ export default [
 /** Serves a worker whose main module has this text. */
 export async function serveWorker(project, contents) {
   const { Log, LogLevel, Miniflare } = await import('miniflare');
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: project.folder, sourcefile: 'worker.js' },
-    outfile: project.path('worker.js'),
-    bundle: true,
-    write: false,
-    format: 'esm',
-    target: 'es2024',
-    conditions: ['workerd', 'worker', 'browser'],
-    loader: { '.wasm': 'copy' },
-    logLevel: 'error',
-  });
-  // The first module is the worker.
-  outputFiles.sort((one, other) => Number(one.path.endsWith('.wasm')) - Number(other.path.endsWith('.wasm')));
+  const { bundleWorker } = await import('../support/bundle.mjs');
+  const modules = await bundleWorker(project.folder, contents);
   const miniflare = new Miniflare({
     log: new Log(LogLevel.NONE),
     // What handlers say of their panics.
@@ -44,12 +30,12 @@ export async function serveWorker(project, contents) {
     cf: false,
     compatibilityDate: COMPATIBILITY_DATE,
     modulesRoot: project.folder,
-    modules: outputFiles.map(({ path, contents }) => ({
+    modules: modules.map(({ path, contents }) => ({
       type: path.endsWith('.wasm') ? 'CompiledWasm' : 'ESModule',
       path,
       contents,
     })),
   });
   const { origin } = await miniflare.ready;
-  return { send: (path, init) => fetch(origin + path, init), stop: () => miniflare.dispose() };
+  return { origin, send: (path, init) => fetch(origin + path, init), stop: () => miniflare.dispose() };
 }

@@ -12,7 +12,7 @@ function node(name, required, program, note) {
     loaded,
     note,
     version: () => versionOf(program),
-    start: (project) => startServer(program, ['app/serve-node.js'], { cwd: project.folder }),
+    start: (project, options) => startServer(program, ['app/serve-node.js'], { cwd: project.folder, ...options }),
   };
 }
 

@@ -3,7 +3,6 @@
 
 import { readdirSync, writeFileSync } from 'node:fs';
 
-import { NAMES } from '../support/project.mjs';
 import { installed } from '../support/required.mjs';
 import { startServer, versionOf } from '../support/server.mjs';
 
@@ -19,17 +18,18 @@ export default [
     loaded: '`import` of the .wasm file by the entry `workerd`',
     note: 'nothing bundled: each file a module of the worker',
     version: () => versionOf(program, /\d{4}-\d\d-\d\d/),
-    start(project) {
+    start(project, options) {
       writeFileSync(project.path('workerd.capnp'), config(project));
-      return startServer(program, ['serve', 'workerd.capnp', '--control-fd=3'], { cwd: project.folder, controlled: true });
+      const args = ['serve', 'workerd.capnp', '--control-fd=3'];
+      return startServer(program, args, { cwd: project.folder, controlled: true, ...options });
     },
   },
 ];
 
 function config(project) {
   // The first module is the worker.
-  const modules = ['app/main.js', 'app/app.js', 'app/arena.js'].map((path) => esModule(path));
-  for (const name of NAMES) {
+  const modules = project.modules.map(moduleAt);
+  for (const name of project.names) {
     const entry = project.entry(name, 'workerd');
     // There is no resolution by manifests in workerd: names are paths.
     const reexport = [`export * from '/${entry}';`];
@@ -56,10 +56,9 @@ function* filesOf(project, name) {
   const folder = `node_modules/${name}/dist`;
   for (const file of readdirSync(project.path(folder), { recursive: true, withFileTypes: true })) {
     const path = `${file.parentPath}/${file.name}`.slice(project.folder.length + 1);
-    if (path.endsWith('.wasm')) yield `(name = "${path}", wasm = embed "${path}")`;
     // Entries for elsewhere import what is not here, and nobody imports them.
-    else if (path.endsWith('.js') && !/(node|edge-light|inline)\.js$/.test(path)) yield esModule(path);
+    if (/\.(js|wasm)$/.test(path) && !/(node|edge-light|inline)\.js$/.test(path)) yield moduleAt(path);
   }
 }
 
-const esModule = (path) => `(name = "${path}", esModule = embed "${path}")`;
+const moduleAt = (path) => `(name = "${path}", ${path.endsWith('.wasm') ? 'wasm' : 'esModule'} = embed "${path}")`;

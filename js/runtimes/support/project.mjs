@@ -22,6 +22,9 @@ const PACKAGES = [
 
 export const NAMES = PACKAGES.map(({ name }) => name);
 
+/** What the program is made of, the main module first. */
+const MODULES = ['app/main.js', 'app/app.js', 'app/arena.js'];
+
 /** Packs the packages and installs them. */
 export function createProject() {
   const folder = mkdtempSync(join(tmpdir(), 'lavandula-runtimes-'));
@@ -38,6 +41,8 @@ export function createProject() {
   return {
     folder,
     tarballs,
+    names: NAMES,
+    modules: MODULES,
     path: (...parts) => join(folder, ...parts),
     /** The file that a package exports under a condition, from the project's folder. */
     entry(name, condition) {

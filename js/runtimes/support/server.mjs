@@ -11,16 +11,18 @@ const PATIENCE = 60_000;
  * Starts a server and waits until it listens.
  *
  * @param options `cwd`, `env`, and `controlled`: it tells its port in JSON on the
- *   descriptor 3, and else in the line `port N` on stdout
+ *   descriptor 3, and else in the line `port N` on stdout. With `log` what it says on
+ *   stderr goes to that descriptor, and else it is told where it does not listen
  */
-export async function startServer(command, args, { cwd, env, controlled = false }) {
+export async function startServer(command, args, { cwd, env, controlled = false, log }) {
+  const begun = performance.now();
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe', ...(controlled ? ['pipe'] : [])],
+    stdio: ['ignore', 'pipe', log ?? 'pipe', ...(controlled ? ['pipe'] : [])],
   });
   const ended = once(child, 'exit');
-  const said = text(child.stderr).catch(() => '');
+  const said = log === undefined ? text(child.stderr).catch(() => '') : 'see above';
   const channel = controlled ? child.stdio[3] : child.stdout;
   if (controlled) child.stdout.resume();
   const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
@@ -30,8 +32,14 @@ export async function startServer(command, args, { cwd, env, controlled = false 
       const [code, signal] = await ended;
       throw new Error(`${command} ended (${code ?? signal}) before it listened:\n${await said}`);
     }
+    const origin = `http://127.0.0.1:${port}`;
     return {
-      send: (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init),
+      origin,
+      pid: child.pid,
+      /** Milliseconds until it listened. */
+      listenedAfter: Math.round(performance.now() - begun),
+      ended,
+      send: (path, init) => fetch(origin + path, init),
       async stop() {
         child.kill();
         await ended;
