@@ -64,7 +64,10 @@ pub fn answer(asked: Asked<'_>) -> Answer {
 
 fn marker(query: &str, served: u32) -> Answer {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let own = pairs.filter(|(name, _)| *name == "of").map(|(_, of)| of).next();
+    let own = pairs
+        .filter(|(name, _)| *name == "of")
+        .map(|(_, of)| of)
+        .next();
     let Some(own) = own.filter(|of| memory::is_marker(of)) else {
         return Answer::new(400, "of=mark- and 16 hex digits\n", TEXT);
     };

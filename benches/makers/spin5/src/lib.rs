@@ -15,7 +15,9 @@ fn handle(request: Request) -> impl IntoResponse {
         method: &request.method().to_string(),
         path: request.path(),
         query: request.query(),
-        headers: headers.map(|(name, value)| (name, value.as_bytes())).collect(),
+        headers: headers
+            .map(|(name, value)| (name, value.as_bytes()))
+            .collect(),
         body: request.body().to_vec(),
     });
     let mut response = Response::builder();

@@ -20,7 +20,9 @@ async fn handle(request: Request) -> Result<Response<FullBody<Bytes>>> {
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
-        headers: headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
+        headers: headers
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect(),
         body,
     });
     let mut response = Response::builder().status(answer.status);

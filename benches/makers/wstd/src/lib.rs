@@ -14,7 +14,9 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
-        headers: headers.map(|(name, value)| (name.as_str(), value.as_bytes())).collect(),
+        headers: headers
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect(),
         body: body.contents().await?.to_vec(),
     });
     let mut response = Response::builder().status(answer.status);
