@@ -113,6 +113,25 @@ const fn javascript(name: &'static str, door: Door, what: &'static str) -> Runti
     }
 }
 
+/// One of JavaScript of which something is known.
+const fn with(runtime: Runtime, known: &'static [Known]) -> Runtime {
+    Runtime { known, ..runtime }
+}
+
+const HEADERS_OF_JCO: Known = Known {
+    case: "headers",
+    why: "of two values of a header jco's own server keeps one",
+};
+
+/// Of `jco serve`, whatever its options.
+const JCO_SERVE: &[Known] = &[
+    HEADERS_OF_JCO,
+    Known {
+        case: "trap",
+        why: "the process of `jco serve` ends with a trap: see that something starts it anew",
+    },
+];
+
 /// In the order of the page.
 pub const RUNTIMES: [Runtime; 25] = [
     Runtime {
@@ -234,21 +253,33 @@ pub const RUNTIMES: [Runtime; 25] = [
     javascript("deno-jco", Door::Jco, "Deno, the same"),
     javascript("bun-jco", Door::Jco, "Bun, the same"),
     javascript("workerd-jco", Door::Jco, "workerd, the same"),
-    javascript(
-        "node-newest-jco-0.3",
-        Door::Jco03,
-        "the newest Node.js, with a component of WASI 0.3",
+    with(
+        javascript(
+            "node-newest-jco-0.3",
+            Door::Jco03,
+            "the newest Node.js, with a component of WASI 0.3",
+        ),
+        &[HEADERS_OF_JCO],
     ),
-    javascript("jco-serve", Door::Jco, "`jco serve` as it comes"),
-    javascript(
-        "jco-serve-instance",
-        Door::Jco,
-        "`jco serve --isolate-requests instance`",
+    with(
+        javascript("jco-serve", Door::Jco, "`jco serve` as it comes"),
+        JCO_SERVE,
     ),
-    javascript(
-        "jco-serve-worker",
-        Door::Jco,
-        "`jco serve --isolate-requests worker`",
+    with(
+        javascript(
+            "jco-serve-instance",
+            Door::Jco,
+            "`jco serve --isolate-requests instance`",
+        ),
+        JCO_SERVE,
+    ),
+    with(
+        javascript(
+            "jco-serve-worker",
+            Door::Jco,
+            "`jco serve --isolate-requests worker`",
+        ),
+        JCO_SERVE,
     ),
 ];
 

@@ -42,9 +42,10 @@ pub enum Listens {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serves {
     /// All of them.
-    Itself,
-    /// Those that it starts, where it starts any.
-    ByChildren,
+    Started,
+    /// The one of which it says that it is process so and so, with those that it starts. All
+    /// where it says nothing of the kind: then it serves itself.
+    Told,
 }
 
 /// A runtime that listens. It ends with this value.
@@ -189,7 +190,11 @@ impl Running {
 
     /// Memory of its processes, where the system tells it.
     pub fn resident(&self) -> Option<u64> {
-        resident::of_tree(self.child.id(), self.serves)
+        let told = match self.serves {
+            Serves::Started => None,
+            Serves::Told => process(&self.said()),
+        };
+        resident::of_tree(told.unwrap_or(self.child.id()))
     }
 }
 
@@ -229,13 +234,19 @@ fn address(text: &str) -> Option<SocketAddr> {
     addr.parse().ok()
 }
 
+/// The process of which a starter says that it is the runtime's.
+fn process(text: &str) -> Option<u32> {
+    let (_, rest) = text.split_once(" is process ")?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn shell(script: &str) -> Result<(Running, Duration), NotStarted> {
         let mut command = Command::new("sh");
-        Running::start(command.args(["-c", script]), Listens::Says, Serves::Itself)
+        Running::start(command.args(["-c", script]), Listens::Says, Serves::Started)
     }
 
     #[test]
@@ -245,6 +256,15 @@ mod tests {
         for end in 0..said.find("/\n").unwrap() {
             assert_eq!(address(&said[..end]), None, "{}", &said[..end]);
         }
+    }
+
+    #[test]
+    fn the_process_of_a_runtime_is_the_one_that_is_told() {
+        assert_eq!(
+            process("warn: x\nnode 20.1 is process 4242\nmore"),
+            Some(4242)
+        );
+        assert_eq!(process("this is process control"), None);
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl Programs {
     ) -> Result<Start, Failure> {
         let mut command = command(&found.program);
         let mut listens = Listens::Says;
-        let mut serves = Serves::Itself;
+        let mut serves = Serves::Started;
         match runtime.kind {
             Kind::Lavandula(how) => {
                 command.args(["serve", "--addr", ANY, "--log", "warn"]);
@@ -243,7 +243,7 @@ impl Programs {
                 });
                 command.arg(&guest.path).args(options);
                 command.current_dir(&self.root);
-                serves = Serves::ByChildren;
+                serves = Serves::Told;
             }
         }
         Ok(Start {

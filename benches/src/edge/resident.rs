@@ -3,17 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use super::process::Serves;
-
 /// Bytes that the processes have in memory: of what they share with others, such as the
 /// files of a program, each has its part.
-pub fn of_tree(root: u32, serves: Serves) -> Option<u64> {
-    let descendants = descendants(root, &parents());
-    let all: Vec<_> = match serves {
-        Serves::ByChildren if !descendants.is_empty() => descendants,
-        _ => descendants.into_iter().chain([root]).collect(),
-    };
-    let sizes = all.into_iter().filter_map(|process| {
+pub fn of_tree(root: u32) -> Option<u64> {
+    let all = descendants(root, &parents()).into_iter().chain([root]);
+    let sizes = all.filter_map(|process| {
         let path = format!("/proc/{process}/smaps_rollup");
         proportional(&fs::read_to_string(path).ok()?)
     });
@@ -78,7 +72,7 @@ mod tests {
     #[test]
     fn this_process_has_memory() {
         if cfg!(target_os = "linux") {
-            assert!(of_tree(std::process::id(), Serves::Itself) > Some(1 << 20));
+            assert!(of_tree(std::process::id()) > Some(1 << 20));
         }
     }
 }
