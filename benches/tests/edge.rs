@@ -155,7 +155,7 @@ fn lavandula() -> &'static Path {
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--quiet", "-p", "lavandula"])
             .args(["-p", "lavandula-bench", "-p", "lavandula-host"])
-            .args(["--bin", "lavandula", "--test", "serve"])
+            .args(["--bin", "lavandula", "--test", "edge"])
             .args(["--profile", profile, "--target-dir"])
             .arg(target)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
