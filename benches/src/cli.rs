@@ -1,5 +1,6 @@
 //! The command line: what there is to say, and what to do about it.
 
+mod edge;
 mod serve;
 
 use std::collections::BTreeSet;
@@ -35,7 +36,8 @@ const REQUESTS_SECTION: Duration = Duration::from_millis(2);
 const REQUESTS_BOUND: Duration = Duration::from_millis(20);
 const SEED: u64 = 1;
 
-/// Measures lavandula: its arena beside its peers, whole requests, and whole servers.
+/// Measures lavandula: its arena beside its peers, whole requests, and whole servers; and
+/// runs it on the runtimes of the edge.
 #[derive(Debug, Parser)]
 #[command(
     name = "lavandula-bench",
@@ -53,6 +55,7 @@ enum Command {
     Arenas(Arenas),
     Requests(Requests),
     Serve(serve::Arguments),
+    Edge(edge::Arguments),
     #[command(hide = true)]
     Floor(crate::serve::floor::Arguments),
 }
@@ -105,12 +108,22 @@ pub fn main() -> ExitCode {
         Command::Arenas(arguments) => arenas(&arguments),
         Command::Requests(arguments) => requests(&arguments),
         Command::Floor(arguments) => crate::serve::floor::run(&arguments),
-        Command::Serve(arguments) => match serve::run(&arguments) {
-            Ok(Verdict::Clean) => Ok(()),
-            Ok(Verdict::Errors) => return ExitCode::from(WRONG),
-            Err(failure) => Err(failure),
-        },
+        Command::Serve(arguments) => return judged(serve::run(&arguments)),
+        Command::Edge(arguments) => return judged(edge::run(&arguments)),
     };
+    exit(done)
+}
+
+/// Of a run whose report may have errors in it.
+fn judged(run: Result<Verdict, Failure>) -> ExitCode {
+    match run {
+        Ok(Verdict::Errors) => ExitCode::from(WRONG),
+        Ok(Verdict::Clean) => exit(Ok(())),
+        Err(failure) => exit(Err(failure)),
+    }
+}
+
+fn exit(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

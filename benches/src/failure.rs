@@ -103,6 +103,15 @@ pub enum Failure {
         /// Why.
         error: io::Error,
     },
+    /// What an earlier run has written down cannot be read.
+    #[error("{} is no record of an earlier run: {reason}; move it away, or choose another place \
+             with `--page`", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The report could not be printed.
     #[error("cannot write to stdout: {0}: see where it leads")]
     Print(io::Error),

@@ -37,14 +37,7 @@ static SERVED: AtomicU32 = AtomicU32::new(0);
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-const USAGE: &str = "\
-GET /state         requests that this instance has had, and the size of its memory
-GET /marker?of=..  others' markers that lie in memory
-GET /headers       the headers that begin with x-
-POST /echo         the body
-POST /digest       its length and checksum
-GET /trap          ends the instance
-";
+const USAGE: &str = include_str!("usage.txt");
 
 /// Answers one request.
 ///
