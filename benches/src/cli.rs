@@ -1,5 +1,6 @@
 //! The command line: what there is to say, and what to do about it.
 
+mod fleet;
 mod serve;
 
 use std::collections::BTreeSet;
@@ -35,7 +36,8 @@ const REQUESTS_SECTION: Duration = Duration::from_millis(2);
 const REQUESTS_BOUND: Duration = Duration::from_millis(20);
 const SEED: u64 = 1;
 
-/// Measures lavandula: its arena beside its peers, whole requests, and whole servers.
+/// Measures lavandula: its arena beside its peers, whole requests, whole servers, and
+/// several of them behind a balancer.
 #[derive(Debug, Parser)]
 #[command(
     name = "lavandula-bench",
@@ -53,6 +55,7 @@ enum Command {
     Arenas(Arenas),
     Requests(Requests),
     Serve(serve::Arguments),
+    Fleet(fleet::Arguments),
     #[command(hide = true)]
     Floor(crate::serve::floor::Arguments),
 }
@@ -102,17 +105,15 @@ enum EngineKind {
 /// Runs the command.
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Arenas(arguments) => arenas(&arguments),
-        Command::Requests(arguments) => requests(&arguments),
-        Command::Floor(arguments) => crate::serve::floor::run(&arguments),
-        Command::Serve(arguments) => match serve::run(&arguments) {
-            Ok(Verdict::Clean) => Ok(()),
-            Ok(Verdict::Errors) => return ExitCode::from(WRONG),
-            Err(failure) => Err(failure),
-        },
+        Command::Arenas(arguments) => arenas(&arguments).map(|()| Verdict::Clean),
+        Command::Requests(arguments) => requests(&arguments).map(|()| Verdict::Clean),
+        Command::Floor(arguments) => crate::serve::floor::run(&arguments).map(|()| Verdict::Clean),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Fleet(arguments) => fleet::run(&arguments),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Verdict::Clean) => ExitCode::SUCCESS,
+        Ok(Verdict::Errors) => ExitCode::from(WRONG),
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::from(FAILED)

@@ -1,7 +1,7 @@
 //! Measures the arena beside its peers, in WebAssembly: one module with all
 //! allocators, under wasmtime and under V8. And whole requests with what keeps them
-//! apart, which is in [`requests`], and whole servers, which is in [`serve`]: each has
-//! its own order of things.
+//! apart, which is in [`requests`], and whole servers, which is in [`serve`], and several of
+//! those, which is in [`fleet`]: each has its own order of things.
 //!
 //! ```text
 //! catalogue   what is measured, in words
@@ -21,6 +21,7 @@ pub mod catalogue;
 pub mod cli;
 pub mod engine;
 pub mod fixed;
+pub mod fleet;
 pub mod guest;
 pub mod measure;
 pub mod operations;
