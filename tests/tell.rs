@@ -292,6 +292,37 @@ fn operators_are_answered_while_the_server_drains() {
 }
 
 #[test]
+fn a_server_that_is_to_end_is_not_ready_long_before_it_takes_nothing() {
+    let mut operated = Operated::start(&["--shutdown-delay", "3s"]);
+    let mut kept = operated.server.client();
+    let answer = kept.post("/echo", b"ping");
+    assert_eq!((answer.status, answer.header("connection")), (200, None));
+
+    let began = Instant::now();
+    operated.server.process.signal("TERM");
+    while operated.ask("/ready").status == 200 {
+        assert!(began.elapsed() < PATIENCE, "{}", operated.server.log());
+    }
+    let answers = [
+        kept.post("/echo", b"ping"),
+        operated.server.client().post("/echo", b"ping"),
+    ];
+    for answer in answers {
+        assert_eq!((answer.status, &*answer.body), (200, &b"ping"[..]));
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
+    kept.assert_closed();
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "too slow to say anything"
+    );
+
+    operated.server.wait_until_deaf();
+    assert!(began.elapsed() >= Duration::from_secs(3));
+    assert_eq!(operated.server.process.end(PATIENCE).code(), Some(0));
+}
+
+#[test]
 fn without_an_address_for_operators_there_is_none() {
     let server = Server::start(FAULTY, &[]);
     assert!(server.line().starts_with("Try: "));

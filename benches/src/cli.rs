@@ -1,6 +1,7 @@
 //! The command line: what there is to say, and what to do about it.
 
 mod edge;
+mod fleet;
 mod serve;
 
 use std::collections::BTreeSet;
@@ -36,8 +37,8 @@ const REQUESTS_SECTION: Duration = Duration::from_millis(2);
 const REQUESTS_BOUND: Duration = Duration::from_millis(20);
 const SEED: u64 = 1;
 
-/// Measures lavandula: its arena beside its peers, whole requests, and whole servers; and
-/// runs it on the runtimes of the edge.
+/// Measures lavandula: its arena beside its peers, whole requests, whole servers, and
+/// several of them behind a balancer; and runs it on the runtimes of the edge.
 #[derive(Debug, Parser)]
 #[command(
     name = "lavandula-bench",
@@ -56,6 +57,7 @@ enum Command {
     Requests(Requests),
     Serve(serve::Arguments),
     Edge(edge::Arguments),
+    Fleet(fleet::Arguments),
     #[command(hide = true)]
     Floor(crate::serve::floor::Arguments),
 }
@@ -105,27 +107,16 @@ enum EngineKind {
 /// Runs the command.
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Arenas(arguments) => arenas(&arguments),
-        Command::Requests(arguments) => requests(&arguments),
-        Command::Floor(arguments) => crate::serve::floor::run(&arguments),
-        Command::Serve(arguments) => return judged(serve::run(&arguments)),
-        Command::Edge(arguments) => return judged(edge::run(&arguments)),
+        Command::Arenas(arguments) => arenas(&arguments).map(|()| Verdict::Clean),
+        Command::Requests(arguments) => requests(&arguments).map(|()| Verdict::Clean),
+        Command::Floor(arguments) => crate::serve::floor::run(&arguments).map(|()| Verdict::Clean),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Edge(arguments) => edge::run(&arguments),
+        Command::Fleet(arguments) => fleet::run(&arguments),
     };
-    exit(done)
-}
-
-/// Of a run whose report may have errors in it.
-fn judged(run: Result<Verdict, Failure>) -> ExitCode {
-    match run {
-        Ok(Verdict::Errors) => ExitCode::from(WRONG),
-        Ok(Verdict::Clean) => exit(Ok(())),
-        Err(failure) => exit(Err(failure)),
-    }
-}
-
-fn exit(done: Result<(), Failure>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Verdict::Clean) => ExitCode::SUCCESS,
+        Ok(Verdict::Errors) => ExitCode::from(WRONG),
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::from(FAILED)

@@ -1,8 +1,8 @@
 //! Measures the arena beside its peers, in WebAssembly: one module with all
 //! allocators, under wasmtime and under V8. And whole requests with what keeps them
-//! apart, which is in [`requests`], and whole servers, which is in [`serve`]: each has
-//! its own order of things. [`edge`] measures little: it runs a handler on the runtimes
-//! that there are.
+//! apart, which is in [`requests`], and whole servers, which is in [`serve`], and several
+//! of those, which is in [`fleet`]: each has its own order of things. [`edge`] measures
+//! little: it runs a handler on the runtimes that there are.
 //!
 //! ```text
 //! catalogue   what is measured, in words
@@ -23,6 +23,7 @@ pub mod cli;
 pub mod edge;
 pub mod engine;
 pub mod fixed;
+pub mod fleet;
 pub mod guest;
 pub mod measure;
 pub mod operations;

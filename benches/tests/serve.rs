@@ -2,6 +2,9 @@
 //! load finds every answer that is not the right one, and what becomes of a server
 //! that ends.
 
+#[path = "support/lavandula.rs"]
+mod lavandula;
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Write;
@@ -191,40 +194,6 @@ fn a_paused_server_does_nothing_until_it_goes_on() {
     assert_eq!(std::io::Read::read(&mut stream, &mut byte).unwrap(), 1);
 }
 
-/// `lavandula`, built with the packages whose features decide what `cargo test` at the
-/// root has compiled, this very test among them: so wasmtime is not compiled a second
-/// time.
-fn lavandula() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let folder = Path::new(BENCH).parent().expect("it lies in PROFILE");
-        let profile = match folder.file_name().and_then(OsStr::to_str) {
-            Some("debug") => "dev",
-            Some(profile) => profile,
-            None => panic!("{} names no profile", folder.display()),
-        };
-        let target = folder.parent().expect("a profile lies in a target folder");
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "-p", "lavandula"])
-            .args(["-p", "lavandula-bench", "-p", "lavandula-host"])
-            .args([
-                "--bin",
-                "lavandula",
-                "--test",
-                "serve",
-                "--profile",
-                profile,
-            ])
-            .arg("--target-dir")
-            .arg(target)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo runs");
-        assert!(built.success(), "the command does not build");
-        folder.join(format!("lavandula{}", std::env::consts::EXE_SUFFIX))
-    })
-}
-
 /// All that are compared and are no `wasmtime serve`, which takes minutes to build.
 const OURS: [&str; 6] = [
     "floor",
@@ -240,7 +209,7 @@ fn serve(arguments: &[&str]) -> Output {
     Command::new(BENCH)
         .arg("serve")
         .arg("--lavandula")
-        .arg(lavandula())
+        .arg(lavandula::path("serve"))
         .args(arguments)
         .output()
         .expect("it runs")
@@ -353,7 +322,7 @@ fn lavandula_under(options: &[&str], connections: usize) -> Measured {
         .run()
         .unwrap_or_else(|failure| panic!("{failure}"));
     cores::raise_open_files(connections).unwrap_or_else(|failure| panic!("{failure}"));
-    let mut command = programs::command(lavandula());
+    let mut command = programs::command(lavandula::path("serve"));
     command.args(["serve", "--addr", "127.0.0.1:0", "--log", "warn"]);
     command.args(options).arg(component);
     let server = Server::start("ours", &mut command).unwrap_or_else(|why| panic!("{why}"));

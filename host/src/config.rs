@@ -180,6 +180,11 @@ pub struct ServerConfig {
     pub half_close: HalfClose,
     /// Connections at a time. Further ones wait in the kernel's backlog. 1024.
     pub max_connections: usize,
+    /// How long a server that is told to end goes on as before, but for asking clients
+    /// to go elsewhere: whoever balances the load needs this time to see that it is not
+    /// ready any more, and sends it requests until then. None: most servers have nobody
+    /// before them, and who ends one by hand would wait for nothing.
+    pub delay: Duration,
     /// How long a shutdown waits for the requests that are under way. 10 s.
     pub grace: Duration,
     /// Threads that serve connections, each by itself. One per core where nothing
@@ -199,6 +204,7 @@ impl Default for ServerConfig {
             keep_alive: Duration::from_secs(60),
             half_close: HalfClose::default(),
             max_connections: 1024,
+            delay: Duration::ZERO,
             grace: Duration::from_secs(10),
             threads: None,
             ready_instances: 2,

@@ -10,6 +10,14 @@
 //! place knows about limits and errors of accepting. A connection stays on its
 //! thread: nobody steals it, and its memory is in the caches of one core.
 //!
+//! ```text
+//! serving ──► leaving ──► draining ──► gone
+//! ```
+//! A server that is told to end first says so and goes on (*leaving*): there may be
+//! somebody before it who sends it requests until they have seen that it is not ready.
+//! Each answer closes its connection, so that clients come back to another server. Then
+//! it takes nothing new (*draining*) and lets what is under way come to its end.
+//!
 //! Three things are bounded: connections (further ones wait in the kernel), requests
 //! in flight and in the queue (the host's matter: further ones are told to come
 //! back), and the bytes and the time of each request.
@@ -100,7 +108,18 @@ pub struct Server {
 pub(crate) struct Shared {
     current: Current,
     config: ServerConfig,
-    draining: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
+}
+
+/// How far the server is on its way. It only goes onwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    /// Everything is taken.
+    Serving,
+    /// Everything is taken, and clients are asked to go elsewhere.
+    Leaving,
+    /// Nothing is taken any more.
+    Draining,
 }
 
 impl Server {
@@ -115,8 +134,10 @@ impl Server {
         self.local_addr
     }
 
-    /// Serves until `shutdown` is ready, then lets the requests that are under
-    /// way come to their end, for as long as the grace lasts.
+    /// Serves until `shutdown` is ready, goes on for as long as
+    /// [`delay`](ServerConfig::delay) says and asks clients to go elsewhere, and then
+    /// lets the requests that are under way come to their end, for as long as the grace
+    /// lasts.
     ///
     /// The connections are served by threads of its own; this only accepts them.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
@@ -126,32 +147,16 @@ impl Server {
         let workers = Worker::start_all(&shared);
         let places = shared.config.max_connections;
         let places = Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
-        let mut shutdown = pin!(shutdown);
+        let current = &shared.current;
 
-        loop {
-            let accepted = async {
-                // The place first: a connection that cannot be served is not
-                // taken out of the kernel's queue. The semaphore is never
-                // closed.
-                let place = places.clone().acquire_owned().await;
-                (place, accept(&listener).await)
-            };
-            tokio::select! {
-                biased;
-                () = &mut shutdown => break,
-                (place, accepted) = accepted => match accepted {
-                    Ok(stream) => {
-                        if let Some(worker) = Worker::of_fewest(&workers) {
-                            worker.give(Arrival { stream, place });
-                        }
-                    }
-                    Err(error) => after_accept_error(&error, &shared.current).await,
-                },
-            }
+        accept_until(shutdown, &listener, &places, &workers, current).await;
+        if !shared.config.delay.is_zero() {
+            shared.stage.send_replace(Stage::Leaving);
+            let delay = sleep(shared.config.delay);
+            accept_until(delay, &listener, &places, &workers, current).await;
         }
-
         drop(listener);
-        shared.draining.send_replace(true);
+        shared.stage.send_replace(Stage::Draining);
         for worker in workers {
             worker.end().await;
         }
@@ -215,7 +220,7 @@ impl ServerBuilder {
         };
         let (listener, local_addr) = bound.await.map_err(|why| ServeError::new(addr, why))?;
         let shared = Shared {
-            draining: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Serving),
             current: host.into(),
             config,
         };
@@ -224,6 +229,37 @@ impl ServerBuilder {
             local_addr,
             shared: Arc::new(shared),
         })
+    }
+}
+
+/// Gives connections to the threads until `end` is ready.
+async fn accept_until(
+    end: impl Future<Output = ()>,
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    workers: &[Worker],
+    current: &Current,
+) {
+    let mut end = pin!(end);
+    loop {
+        let accepted = async {
+            // The place first: a connection that cannot be served is not taken out of
+            // the kernel's queue. The semaphore is never closed.
+            let place = places.clone().acquire_owned().await;
+            (place, accept(listener).await)
+        };
+        tokio::select! {
+            biased;
+            () = &mut end => return,
+            (place, accepted) = accepted => match accepted {
+                Ok(stream) => {
+                    if let Some(worker) = Worker::of_fewest(workers) {
+                        worker.give(Arrival { stream, place });
+                    }
+                }
+                Err(error) => after_accept_error(&error, current).await,
+            },
+        }
     }
 }
 

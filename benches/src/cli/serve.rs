@@ -82,7 +82,7 @@ pub enum Verdict {
     Errors,
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if (0.01..=3600.0).contains(&seconds) => Ok(seconds),
         _ => Err("write it as 2 or 0.5".to_owned()),

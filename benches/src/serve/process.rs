@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -42,6 +42,19 @@ impl Server {
     /// # Errors
     /// [`Failure::Server`] with what it said instead.
     pub fn start(name: &str, command: &mut Command) -> Result<Self, Failure> {
+        Self::start_saying(name, command, BEFORE_ADDRESS)
+    }
+
+    /// The same for one that says something else before the address, such as another
+    /// scheme.
+    ///
+    /// # Errors
+    /// [`Failure::Server`] with what it said instead.
+    pub fn start_saying(
+        name: &str,
+        command: &mut Command,
+        before: &'static str,
+    ) -> Result<Self, Failure> {
         let failed = |reason: String| Failure::Server {
             server: name.to_owned(),
             reason,
@@ -53,7 +66,9 @@ impl Server {
             .and_then(|out| Ok((out, file(ERR)?)))
             .map_err(|error| failed(error.to_string()))?;
         let child = command
-            .stdin(Stdio::null())
+            // Held open for as long as the server is wanted: some end with their input,
+            // and so do not outlive this process.
+            .stdin(Stdio::piped())
             .stdout(out)
             .stderr(err)
             .spawn()
@@ -65,15 +80,15 @@ impl Server {
             addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             output,
         };
-        server.addr = server.wait()?;
+        server.addr = server.wait(before)?;
         Ok(server)
     }
 
-    fn wait(&mut self) -> Result<SocketAddr, Failure> {
+    fn wait(&mut self, before: &str) -> Result<SocketAddr, Failure> {
         let began = Instant::now();
         loop {
             let said = [OUT, ERR].map(|name| self.said(name));
-            if let Some(addr) = said.iter().find_map(|text| address(text)) {
+            if let Some(addr) = said.iter().find_map(|text| address(text, before)) {
                 return Ok(addr);
             }
             let status = self.child.try_wait().ok().flatten();
@@ -107,6 +122,49 @@ impl Server {
             server: self.name.clone(),
             reason,
         }
+    }
+
+    /// The address that it has printed after this, such as one for operators.
+    pub fn printed(&self, before: &str) -> Option<SocketAddr> {
+        let said = self.said(OUT);
+        address(&said, before)
+    }
+
+    /// Tells it to end.
+    ///
+    /// # Errors
+    /// [`Failure::Server`] where it has ended by itself.
+    pub fn terminate(&mut self) -> Result<(), Failure> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// [`Failure::Server`] where it goes on for longer.
+    pub fn end(&mut self, limit: Duration) -> Result<ExitStatus, Failure> {
+        let began = Instant::now();
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Ok(status),
+                _ if began.elapsed() > limit => {
+                    return Err(self.failure(format!("it does not end within {limit:?}")));
+                }
+                _ => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// Ends it where it stands.
+    ///
+    /// # Errors
+    /// [`Failure::Server`] where it has ended by itself.
+    pub fn kill(mut self) -> Result<(), Failure> {
+        self.signal(Signal::KILL)?;
+        self.child
+            .wait()
+            .map(drop)
+            .map_err(|error| self.failure(error.to_string()))
     }
 
     /// The number of its process.
@@ -157,9 +215,15 @@ impl Server {
     /// Time that its threads have spent on a processor, in steps of the kernel's
     /// clock ticks.
     pub fn cpu_time(&self) -> Option<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
-        cpu_time(&stat.ok()?, rustix::param::clock_ticks_per_second())
+        cpu_time_of(self.child.id())
     }
+}
+
+/// Time that the threads of this process have spent on a processor, in steps of the
+/// kernel's clock ticks.
+pub fn cpu_time_of(id: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"));
+    cpu_time(&stat.ok()?, rustix::param::clock_ticks_per_second())
 }
 
 impl Drop for Server {
@@ -174,8 +238,8 @@ const OUT: &str = "stdout";
 const ERR: &str = "stderr";
 
 /// The address that a server says it listens on, where it has said so to the end.
-fn address(text: &str) -> Option<SocketAddr> {
-    let (_, rest) = text.split_once(BEFORE_ADDRESS)?;
+fn address(text: &str, before: &str) -> Option<SocketAddr> {
+    let (_, rest) = text.split_once(before)?;
     let (addr, _) = rest.split_once('/')?;
     addr.parse().ok()
 }
@@ -210,6 +274,7 @@ mod tests {
     #[test]
     fn an_address_is_read_once_it_is_whole() {
         let said = "Serving HTTP on http://127.0.0.1:34567/\nTry: curl http://127.0.0.1:1/\n";
+        let address = |said| address(said, BEFORE_ADDRESS);
         assert_eq!(address(said), Some(([127, 0, 0, 1], 34_567).into()));
         for end in 0..said.find("/\n").unwrap() {
             assert_eq!(address(&said[..end]), None, "{}", &said[..end]);

@@ -24,7 +24,8 @@ use super::{Result, print, units};
 /// `--isolation` says otherwise.
 ///
 /// Prints `Serving HTTP on http://ADDR/` once it listens. Ctrl-C and SIGTERM
-/// drain: requests that are under way are answered, new ones are not accepted.
+/// drain: requests that are under way are answered, new ones are not accepted. Behind
+/// something that balances load, `--shutdown-delay` gives it the time to notice first.
 ///
 /// Every option may also be given by its environment variable, or in a file
 /// (`--config`). The command line goes before the environment, and that before the
@@ -145,6 +146,11 @@ pub struct Arguments {
         default_value_t = false, default_missing_value = "true"
     )]
     half_close: bool,
+    /// How long to go on after Ctrl-C or SIGTERM and before the shutdown: /ready says
+    /// `draining`, and answers ask clients to connect to another server. For servers
+    /// behind something that balances load: longer than it takes to notice.
+    #[arg(long, env = "LAVANDULA_SHUTDOWN_DELAY", value_name = "TIME", value_parser = units::delay, default_value = "0s")]
+    shutdown_delay: Duration,
     /// How long a shutdown waits for requests that are under way.
     #[arg(long, env = "LAVANDULA_SHUTDOWN_GRACE", value_name = "TIME", value_parser = units::duration, default_value = "10s")]
     shutdown_grace: Duration,
@@ -319,6 +325,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
             false => HalfClose::Leaves,
         },
         max_connections: arguments.max_connections as usize,
+        delay: arguments.shutdown_delay,
         grace: arguments.shutdown_grace,
         threads: arguments.threads,
         ready_instances: arguments.ready_instances,

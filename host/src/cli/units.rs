@@ -26,6 +26,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// The same for what may be left out altogether: zero is a time like others.
+pub fn delay(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| format!("`{text}` is no duration: write it as 0s, 250ms or 10s"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

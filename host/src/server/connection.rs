@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -22,8 +22,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::Shared;
 use super::thread::Hosts;
+use super::{Shared, Stage};
 use crate::answer::{Aborted, ResponseBody};
 use crate::config::HalfClose;
 use crate::failure::Failure;
@@ -63,10 +63,10 @@ impl Connection {
         let headers = host.limits().max_header_bytes;
         // Not kept by a connection, which may outlive its component.
         drop(host);
-        let mut draining = self.shared.draining.subscribe();
+        let mut stage = self.shared.stage.subscribe();
         let protocol = tokio::select! {
             protocol = timeout(self.shared.config.keep_alive, protocol(&stream)) => protocol,
-            () = begun(&mut draining) => return,
+            () = reached(Stage::Draining, &mut stage) => return,
         };
         let Ok(Ok(protocol)) = protocol else {
             return;
@@ -97,7 +97,7 @@ impl Connection {
                 tokio::select! {
                     biased;
                     // Which notices by itself, if the client takes what it is sent.
-                    result = drained(connection, &mut draining) => result,
+                    result = drained(connection, Stage::Draining, &mut stage) => result,
                     () = cut.made() => Ok(()),
                     // hyper does not look at a client that has sent all of its request
                     // and may be gone.
@@ -110,7 +110,9 @@ impl Connection {
                     .max_concurrent_streams(MAX_STREAMS)
                     .max_header_list_size(u32::try_from(headers).unwrap_or(u32::MAX))
                     .serve_connection(io, service);
-                drained(connection, &mut draining).await
+                // It has a way to ask its client to leave that no request is lost by, so
+                // nothing is waited for.
+                drained(connection, Stage::Leaving, &mut stage).await
             }
         };
         if let Err(error) = result {
@@ -137,15 +139,23 @@ impl Connection {
         busy: Busy,
     ) -> impl Future<Output = Result<Response<Held>, Infallible>> + Send + use<> {
         let host = self.hosts.now();
-        let draining = *self.shared.draining.borrow();
+        let stage = *self.shared.stage.borrow();
+        // HTTP/2 has no such header.
+        let closes = stage == Stage::Leaving && request.version() < Version::HTTP_2;
         async move {
-            let response = if draining {
+            let mut response = if stage == Stage::Draining {
                 host.refuse(&request, &Failure::Draining)
             } else if let Err(failure) = well_formed(&request) {
                 host.refuse(&request, &failure)
             } else {
                 host.respond(request).await
             };
+            if closes {
+                // The one way to say so in HTTP/1, and the one moment at which the client
+                // cannot have sent another request yet.
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
             Ok(response.map(|body| Held { body, _busy: busy }))
         }
     }
@@ -203,26 +213,27 @@ impl Body for Held {
     }
 }
 
-/// A connection to its end, which it comes to with its next answer once the server
-/// drains.
+/// A connection to its end, which it comes to with its next answer once the server is
+/// as far as `last`.
 async fn drained<C: GracefulConnection>(
     connection: C,
-    draining: &mut watch::Receiver<bool>,
+    last: Stage,
+    stage: &mut watch::Receiver<Stage>,
 ) -> Result<(), C::Error> {
     let mut connection = pin!(connection);
     tokio::select! {
         result = connection.as_mut() => result,
-        () = begun(draining) => {
+        () = reached(last, stage) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     }
 }
 
-/// Ready when the server drains.
-async fn begun(draining: &mut watch::Receiver<bool>) {
+/// Ready when the server is as far as that.
+async fn reached(stage: Stage, now: &mut watch::Receiver<Stage>) {
     // An error means that the server is gone altogether.
-    let _ = draining.wait_for(|draining| *draining).await;
+    let _ = now.wait_for(|now| *now >= stage).await;
 }
 
 /// What HTTP asks of a request and hyper does not look at.

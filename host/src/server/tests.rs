@@ -270,6 +270,50 @@ async fn a_shutdown_lets_requests_end_and_closes_idle_connections() {
     assert!(TcpStream::connect(addr).await.is_err());
 }
 
+/// The head and the body of the next answer on a connection that may be kept.
+async fn next(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello") {
+        let read = timeout(5 * SECOND, stream.read_buf(&mut answer)).await;
+        let read = read.expect("it answers in time").expect("it answers");
+        assert_ne!(read, 0, "{:?}", String::from_utf8_lossy(&answer));
+    }
+    String::from_utf8(answer).expect("text")
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_answers_all_and_asks_to_go_elsewhere() {
+    let delay = Duration::from_millis(600);
+    let config = ServerConfig { delay, ..config() };
+    let server = run(testing::HELLO, Limits::default(), config).await;
+    let addr = server.addr;
+    let keep = GET.replace("connection: close\r\n", "");
+    let mut kept = TcpStream::connect(addr).await.expect("it listens");
+    kept.write_all(keep.as_bytes()).await.expect("it reads");
+    let answer = next(&mut kept).await;
+    assert!(!answer.contains("connection: close"), "{answer}");
+    let mut idle = TcpStream::connect(addr).await.expect("it listens");
+
+    let began = Instant::now();
+    server.stop.send(()).expect("it runs");
+    tokio::time::sleep(delay / 4).await;
+    // Who was there, and who only comes now.
+    kept.write_all(keep.as_bytes()).await.expect("it reads");
+    for answer in [read(&mut kept).await, exchange(addr, &keep).await] {
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert!(answer.ends_with("hello"), "{answer}");
+    }
+    assert!(began.elapsed() < delay, "too slow to say anything");
+
+    // Who says nothing is waited for until then, and no longer.
+    assert_eq!(read(&mut idle).await, "");
+    assert!(began.elapsed() >= delay);
+    let ended = timeout(5 * SECOND, server.ended).await;
+    ended.expect("it ends").expect("without a panic");
+    assert!(TcpStream::connect(addr).await.is_err());
+}
+
 #[tokio::test]
 async fn a_shutdown_does_not_wait_longer_than_its_grace() {
     let limits = Limits {
