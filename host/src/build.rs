@@ -333,12 +333,12 @@ impl Build {
         let (metadata, package) = self.read()?;
         let settings = settings(&package)?;
         let target = self.target.or(settings.target).unwrap_or_default();
-        add_target(target, self.quiet)?;
-
         let origin = match target.made() {
             Made::Component => library(&package)?,
             Made::Module => program(&package)?,
         };
+        add_target(target, self.quiet)?;
+
         let Compiled { module, symbols } = Compilation {
             build: self,
             metadata: &metadata,
@@ -377,8 +377,8 @@ impl Build {
         let (metadata, package) = self.read()?;
         let settings = settings(&package)?;
         let target = Target::Unknown;
-        add_target(target, self.quiet)?;
         let origin = library(&package)?;
+        add_target(target, self.quiet)?;
         let feature = javascript(&package)?;
         let Compiled { module, .. } = Compilation {
             build: &self.clone().features([feature]),
