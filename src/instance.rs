@@ -170,7 +170,7 @@ pub(crate) fn run<R>(
     // SAFETY: `answer` has returned, and its result cannot borrow from the
     // context, whose lifetime it does not know.
     unsafe { invocation.leave() };
-    #[cfg(all(target_os = "wasi", feature = "std"))]
+    #[cfg(all(target_env = "p2", feature = "std"))]
     close_standard_streams();
     Ok(result)
 }
@@ -240,7 +240,7 @@ pub(crate) fn end_alone() {
     // between here and the host.
     unsafe {
         INSTANCE.invocation.leave();
-        #[cfg(all(target_os = "wasi", feature = "std"))]
+        #[cfg(all(target_env = "p2", feature = "std"))]
         close_standard_streams();
         take_back();
     }
@@ -249,7 +249,9 @@ pub(crate) fn end_alone() {
 /// Closes what the request may have opened of the standard streams. The C library
 /// opens them when they are first used, and notes it in memory of its `malloc`: a
 /// rewind makes it forget them, but not the host, which would keep them for ever.
-#[cfg(all(target_os = "wasi", feature = "std"))]
+///
+/// With WASI 0.1 they are open from the beginning, and would be closed for good.
+#[cfg(all(target_env = "p2", feature = "std"))]
 fn close_standard_streams() {
     unsafe extern "C" {
         fn close(descriptor: i32) -> i32;

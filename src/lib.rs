@@ -111,6 +111,7 @@
 //!   panics. Useful by itself, natively and in WebAssembly.
 //! - [`Context`], [`Request`], [`Response`]: thin and borrowed from the arena.
 //! - [`Invocation`]: the life of one invocation, which resets the arena.
+//! - [`Door`]: for runtimes that have an ABI of their own.
 //! - [`InvocationHeap`] (natively with the feature `std`): the global allocator that makes the
 //!   arena hold everything of a request, and [`persist`] for what it does not.
 //!
@@ -142,6 +143,7 @@ extern crate std;
 mod arena;
 #[cfg(all(target_arch = "wasm32", not(feature = "js")))]
 mod component;
+mod door;
 #[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
 mod handler;
 #[cfg(any(feature = "std", target_arch = "wasm32"))]
@@ -175,6 +177,7 @@ pub use arena::{
     AllocError, Arena, ArenaBox, Buffer, DEFAULT_BLOCK_SIZE, DefaultPages, PageSource, Pages,
     Reset, Scope, Scrub, Usage,
 };
+pub use door::Door;
 #[cfg(any(feature = "std", target_arch = "wasm32"))]
 pub use heap::{InvocationHeap, persist};
 pub use http::{Body, Context, Header, Headers, IntoResponse, Request, Response};
@@ -198,6 +201,8 @@ pub mod __private {
     pub use crate::component::{
         Overlapping, Service, cabi_realloc, edge, invocations, rewind, seal, seal_service,
     };
+    #[cfg(all(target_os = "wasi", not(feature = "js")))]
+    pub use crate::door::program::serve;
     pub use crate::handler::Handler;
     #[cfg(feature = "js")]
     pub use crate::js::{handle, rewind, seal};

@@ -532,8 +532,8 @@ fn crates_that_are_no_handlers_are_refused_before_they_are_compiled() {
     for (settings, wrong, advice) in [
         ("stack = 1", "unknown field `stack`", "`stack-size`"),
         (
-            "target = \"wasm32-wasip1\"",
-            "unknown variant `wasm32-wasip1`",
+            "target = \"wasm32-wasip3\"",
+            "unknown variant `wasm32-wasip3`",
             "`wasm32-wasip2`",
         ),
     ] {
@@ -543,6 +543,12 @@ fn crates_that_are_no_handlers_are_refused_before_they_are_compiled() {
         unknown.refused("serve", wrong, advice);
         assert_eq!(listing(unknown.path()), ["Cargo.toml", "src"]);
     }
+
+    let manifest = format!("{CDYLIB}\n[package.metadata.lavandula]\ntarget = \"wasm32-wasip1\"");
+    let library = Crate::new(&manifest, "src/lib.rs", "");
+    let wrong = "small has no program for wasm32-wasip1";
+    library.refused("build", wrong, "`lavandula::door!(...)`");
+    assert_eq!(listing(library.path()), ["Cargo.toml", "src"]);
 }
 
 #[test]

@@ -14,9 +14,10 @@ use crate::symbols::{self, Symbols};
 use crate::{border, program, whole_file};
 
 mod compile;
+mod sections;
 mod sources;
 
-use compile::{Compilation, Compiled, Purpose};
+use compile::{Compilation, Compiled, Origin, Purpose};
 
 pub use sources::{Depth, Sources};
 
@@ -35,6 +36,19 @@ pub enum Target {
     /// handler itself uses, and is smaller.
     #[serde(rename = "wasm32-unknown-unknown")]
     Unknown,
+    /// A program with `lavandula::door!(...)`, for a runtime that has an ABI of its own:
+    /// a core module, which is no component and is left one.
+    #[serde(rename = "wasm32-wasip1")]
+    Wasip1,
+}
+
+/// What is made for a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// Of a library.
+    Component,
+    /// Of a program.
+    Module,
 }
 
 impl Target {
@@ -43,6 +57,14 @@ impl Target {
         match self {
             Self::Wasip2 => "wasm32-wasip2",
             Self::Unknown => "wasm32-unknown-unknown",
+            Self::Wasip1 => "wasm32-wasip1",
+        }
+    }
+
+    const fn made(self) -> Made {
+        match self {
+            Self::Wasip2 | Self::Unknown => Made::Component,
+            Self::Wasip1 => Made::Module,
         }
     }
 }
@@ -139,7 +161,7 @@ pub struct Build {
     quiet: bool,
 }
 
-/// A component that was built.
+/// A component that was built, or a module where the target is of that kind.
 #[derive(Debug, Clone)]
 pub struct Built {
     /// Where it is.
@@ -187,6 +209,18 @@ pub enum BuildError {
     /// A package without a library.
     #[error("{0} has no library: a handler is a library crate with `lavandula::export!(...)`")]
     NoLibrary(String),
+    /// A package without a program, or with more than one.
+    #[error(
+        "{package} has {} for {}: it needs one, a src/main.rs with `lavandula::door!(...)`",
+        match .programs { 0 => "no program".to_owned(), many => format!("{many} programs") },
+        Target::Wasip1
+    )]
+    NoProgram {
+        /// The package.
+        package: String,
+        /// How many it has.
+        programs: usize,
+    },
     /// The package's metadata makes no sense.
     #[error("[package.metadata.lavandula] of {package}: {error}")]
     Settings {
@@ -299,6 +333,10 @@ impl Build {
         let (metadata, package) = self.read()?;
         let settings = settings(&package)?;
         let target = self.target.or(settings.target).unwrap_or_default();
+        let origin = match target.made() {
+            Made::Component => library(&package)?,
+            Made::Module => program(&package)?,
+        };
         add_target(target, self.quiet)?;
 
         let Compiled { module, symbols } = Compilation {
@@ -308,9 +346,13 @@ impl Build {
             settings: &settings,
             target,
             purpose: Purpose::Component,
+            origin,
         }
         .run()?;
-        let mut component = componentize(&package, module)?;
+        let mut component = match target.made() {
+            Made::Component => componentize(&package, module)?,
+            Made::Module => sections::without_descriptions(module),
+        };
         border::write(&mut component);
         let output = match &self.output {
             Some(path) => path.clone(),
@@ -335,6 +377,7 @@ impl Build {
         let (metadata, package) = self.read()?;
         let settings = settings(&package)?;
         let target = Target::Unknown;
+        let origin = library(&package)?;
         add_target(target, self.quiet)?;
         let feature = javascript(&package)?;
         let Compiled { module, .. } = Compilation {
@@ -344,6 +387,7 @@ impl Build {
             settings: &settings,
             target,
             purpose: Purpose::JavaScript,
+            origin,
         }
         .run()?;
         let folder = package.manifest_path.parent();
@@ -379,14 +423,29 @@ impl Build {
             .find(|package| package.manifest_path.as_std_path() == manifest)
             .cloned()
             .ok_or_else(|| BuildError::NoPackage(self.path.clone()))?;
-        let has_library = package
-            .targets
-            .iter()
-            .any(|target| target.is_lib() || target.is_cdylib() || target.is_rlib());
-        if !has_library {
-            return Err(BuildError::NoLibrary(package.name.to_string()));
-        }
         Ok((metadata, package))
+    }
+}
+
+/// The library of a package.
+fn library(package: &Package) -> Result<Origin, BuildError> {
+    let mut targets = package.targets.iter();
+    targets
+        .any(|target| target.is_lib() || target.is_cdylib() || target.is_rlib())
+        .then_some(Origin::Library)
+        .ok_or_else(|| BuildError::NoLibrary(package.name.to_string()))
+}
+
+/// The one program of a package.
+fn program(package: &Package) -> Result<Origin, BuildError> {
+    let programs = package.targets.iter().filter(|target| target.is_bin());
+    let programs: Vec<_> = programs.collect();
+    match programs.as_slice() {
+        [one] => Ok(Origin::Program(one.name.clone())),
+        several => Err(BuildError::NoProgram {
+            package: package.name.to_string(),
+            programs: several.len(),
+        }),
     }
 }
 

@@ -141,7 +141,8 @@ pub enum LoadError {
     /// A core module, as `wasm32-unknown-unknown` and `wasm32-wasip1` make.
     #[error(
         "this is a core module, not a component; build it with `lavandula build` \
-         or with `--target wasm32-wasip2`"
+         or with `--target wasm32-wasip2`, unless it is a program with a door of its own \
+         (`wasm32-wasip1`): that is run by the runtime it was made for"
     )]
     CoreModule,
 

@@ -45,6 +45,14 @@ pub(super) struct Compilation<'a> {
     pub(super) settings: &'a Settings,
     pub(super) target: Target,
     pub(super) purpose: Purpose,
+    pub(super) origin: Origin,
+}
+
+/// What of the package is compiled.
+pub(super) enum Origin {
+    Library,
+    /// The program of this name.
+    Program(String),
 }
 
 /// A module, and what its linker said of it.
@@ -197,9 +205,11 @@ impl Compilation<'_> {
     /// Runs cargo and returns the module that it names.
     fn cargo(&self, map: Map<'_>, say: Say) -> Result<Artifact, BuildError> {
         let mut cargo = self.command("rustc");
-        cargo
-            .args(["--lib", "--crate-type", "cdylib"])
-            .args(["--message-format", "json-render-diagnostics"]);
+        match &self.origin {
+            Origin::Library => cargo.args(["--lib", "--crate-type", "cdylib"]),
+            Origin::Program(name) => cargo.args(["--bin", name]),
+        };
+        cargo.args(["--message-format", "json-render-diagnostics"]);
         if say != Say::All {
             cargo.arg("--quiet");
         }

@@ -42,6 +42,10 @@ enum TargetName {
     /// std with nothing below it: a smaller component with fewer imports.
     #[value(name = "wasm32-unknown-unknown")]
     Unknown,
+    /// A program for a runtime that has an ABI of its own, as Fastly Compute: a core
+    /// module, no component.
+    #[value(name = "wasm32-wasip1")]
+    Wasip1,
 }
 
 impl From<TargetName> for Target {
@@ -49,6 +53,7 @@ impl From<TargetName> for Target {
         match name {
             TargetName::Wasip2 => Self::Wasip2,
             TargetName::Unknown => Self::Unknown,
+            TargetName::Wasip1 => Self::Wasip1,
         }
     }
 }
