@@ -10,6 +10,7 @@
 //! Each end learns what became of the other through one channel, which the body
 //! holds: see [`Watched`].
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -61,8 +62,25 @@ impl Guest {
     }
 }
 
-/// One request, in the event loop of its store.
+/// One request, in the event loop of its store, which it has to itself.
 async fn exchange(
+    service: &Service,
+    accessor: &Accessor<State>,
+    request: Request<WasiBody>,
+    reply: Reply,
+) -> wasmtime::Result<Result<(), ErrorCode>> {
+    let handed = hand_over(service, accessor, request, reply).await?;
+    if handed.is_ok() {
+        // What the guest still does after its body was taken.
+        poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+    }
+    Ok(handed)
+}
+
+/// One request, in the event loop of its store, beside others. It is over when the
+/// response's body was taken, or dropped by whoever had received it; what the guest
+/// does after that nobody waits for.
+pub(crate) async fn hand_over(
     service: &Service,
     accessor: &Accessor<State>,
     request: Request<WasiBody>,
@@ -85,7 +103,6 @@ async fn exchange(
         Ok(Taken) => Ok(()),
         Err(_) => Err(Error::ConnectionTerminated),
     });
-    std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
     Ok(Ok(()))
 }
 
