@@ -89,7 +89,7 @@ impl Guest {
         self.store.data().ledger.memory_use()
     }
 
-    fn explain(&self, error: wasmtime::Error) -> Failure {
+    pub(crate) fn explain(&self, error: wasmtime::Error) -> Failure {
         explain(error, self.store.data(), Phase::Call)
     }
 
@@ -270,7 +270,10 @@ impl Guest {
 
 /// The exports that `call` needs. A function of the field alone, because the
 /// call needs the store at the same time.
-fn required<'a, T>(exports: &'a Option<T>, call: &'static str) -> Result<&'a T, Failure> {
+pub(crate) fn required<'a, T>(
+    exports: &'a Option<T>,
+    call: &'static str,
+) -> Result<&'a T, Failure> {
     exports.as_ref().ok_or_else(|| Failure::Invocation {
         call,
         why: "it does not export it".to_owned(),

@@ -46,6 +46,12 @@ impl Guest {
     /// The component in this file.
     #[track_caller]
     pub fn load(component: &Path) -> Self {
+        Self::of(&std::fs::read(component).expect("a file"))
+    }
+
+    /// The component that these bytes are.
+    #[track_caller]
+    pub fn of(component: &[u8]) -> Self {
         let mut config = Config::new();
         config.wasm_component_model_async(true);
         let seen = Arc::new(Seen::default());
@@ -56,9 +62,10 @@ impl Guest {
             .memory_guard_size(0)
             .with_host_memory(creator);
         let engine = Engine::new(&config).expect("an engine");
-        let component = Component::from_file(&engine, component).expect("a component");
+        let component = Component::from_binary(&engine, component).expect("a component");
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("an empty linker");
+        wasmtime_wasi::p3::add_to_linker(&mut linker).expect("a linker without 0.3");
         wasmtime_wasi_http::p3::add_to_linker(&mut linker).expect("a linker without HTTP");
         Self {
             instance: linker.instantiate_pre(&component).expect("it links"),
@@ -86,7 +93,7 @@ impl Guest {
         let instance = self.instance.instantiate_async(&mut store).await;
         let instance = instance.expect("it starts");
         let service = Service::new(&mut store, &instance).expect("the door of WASI 0.3");
-        let invocation = Rewinding::new(&mut store, &instance).expect("`invocation`");
+        let invocation = Rewinding::new(&mut store, &instance).ok();
         let seen = self.seen.last();
         Instance {
             store,
@@ -101,7 +108,8 @@ impl Guest {
 pub struct Instance {
     store: Store<State>,
     service: Service,
-    invocation: Rewinding,
+    /// A component of another maker has none.
+    invocation: Option<Rewinding>,
     seen: Arc<Region>,
 }
 
@@ -150,18 +158,21 @@ impl Instance {
     }
 
     pub async fn usage(&mut self) -> Usage {
-        let calls = self.invocation.lavandula_arena_invocation();
+        let calls = self.invocation.as_ref().expect("`invocation`");
+        let calls = calls.lavandula_arena_invocation();
         calls.call_usage(&mut self.store).await.expect("no trap")
     }
 
     pub async fn seal(&mut self) {
-        let calls = self.invocation.lavandula_arena_invocation();
+        let calls = self.invocation.as_ref().expect("`invocation`");
+        let calls = calls.lavandula_arena_invocation();
         let sealed = calls.call_seal(&mut self.store).await.expect("no trap");
         sealed.expect("it seals");
     }
 
     pub async fn rewind(&mut self) {
-        let calls = self.invocation.lavandula_arena_invocation();
+        let calls = self.invocation.as_ref().expect("`invocation`");
+        let calls = calls.lavandula_arena_invocation();
         let rewound = calls.call_rewind(&mut self.store).await.expect("no trap");
         rewound.expect("it rewinds");
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::audit::Place;
-use super::evidence::{Blame, Finding, NOTHING_COMPARED, Request, Seen};
+use super::evidence::{Blame, Finding, NOTHING_COMPARED, Request};
 use super::names::Names;
 use super::report::{Evidence, Kind};
 use super::traffic::PLACEHOLDER;
@@ -21,6 +21,9 @@ pub(super) enum Rule {
         /// The last one that may lie elsewhere.
         until: u32,
     },
+    /// Nothing: those that overlap lie where there is room beside the others. That this
+    /// room does not become more is the matter of `size` and `footprint`.
+    Beside,
 }
 
 /// Of the requests that [`Rule::Again`] is about, one in so many may lie elsewhere.
@@ -52,24 +55,26 @@ impl Addresses {
         self.first.fill(None);
     }
 
-    pub(super) fn hear(&mut self, request: &Request<'_>, shape: usize, seen: &Seen) {
+    /// `seen` is where the request's marker lay.
+    pub(super) fn hear(&mut self, request: &Request<'_>, shape: usize, seen: &BTreeSet<Place>) {
         let Some((number, places)) = &mut self.first[shape] else {
-            self.first[shape] = Some((request.number, seen.places.clone()));
+            self.first[shape] = Some((request.number, seen.clone()));
             return;
         };
         let moved = match self.rule {
-            Rule::Exact => *places != seen.places,
+            Rule::Beside => return,
+            Rule::Exact => places != seen,
             Rule::Again { until } if request.number <= until => {
-                places.extend(&seen.places);
+                places.extend(seen);
                 return;
             }
-            Rule::Again { .. } => !seen.places.is_subset(places),
+            Rule::Again { .. } => !seen.is_subset(places),
         };
         self.judged += 1;
         if moved {
             self.moved += 1;
-            let gone = places.difference(&seen.places).next();
-            let new = seen.places.difference(places).next();
+            let gone = places.difference(seen).next();
+            let new = seen.difference(places).next();
             let detail = match self.rule {
                 Rule::Exact => {
                     let at = |place: Option<&Place>| {
@@ -82,7 +87,7 @@ impl Addresses {
                         at(gone)
                     )
                 }
-                Rule::Again { .. } => format!(
+                Rule::Again { .. } | Rule::Beside => format!(
                     "{request} lay where none of the same shape had before, at {}",
                     new.map_or_else(String::new, Place::to_string)
                 ),
@@ -132,9 +137,14 @@ impl Addresses {
             if compared == 0 {
                 return NOTHING_COMPARED.to_owned();
             }
+            if rule == Rule::Beside {
+                return "not judged where requests overlap: each lies where there is room beside \
+                        the others"
+                    .to_owned();
+            }
             let same = match rule {
                 Rule::Exact => "as the first of their shape",
-                Rule::Again { .. } => "again, in this order or another",
+                Rule::Again { .. } | Rule::Beside => "again, in this order or another",
             };
             let alike = format!(
                 "{compared} requests of {} shapes lay at the same {places} places {same}",
@@ -151,9 +161,7 @@ impl Addresses {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pages::Traces;
     use super::*;
-    use crate::limits::MemoryUse;
 
     /// What two requests of each shape show, where markers lie at these places.
     fn evidence(shapes: &[(&str, &[usize])]) -> Evidence {
@@ -172,21 +180,9 @@ mod tests {
         addresses.conclude(&None, &names, 2 * shapes.len() as u32)
     }
 
-    fn seen(offsets: &[usize]) -> Seen {
+    fn seen(offsets: &[usize]) -> BTreeSet<Place> {
         let place = |&offset| Place { memory: 0, offset };
-        Seen {
-            status: 200,
-            traces: Traces::default(),
-            response: Vec::new(),
-            places: offsets.iter().map(place).collect(),
-            remnants: Vec::new(),
-            claims: None,
-            blocks: Vec::new(),
-            rewound: None,
-            memory: MemoryUse::default(),
-            table_elements: 0,
-            resources_left: 0,
-        }
+        offsets.iter().map(place).collect()
     }
 
     #[test]

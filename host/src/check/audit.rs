@@ -8,7 +8,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use memchr::memmem::Finder;
 use memmap2::{MmapOptions, MmapRaw};
 use wasmtime::{Config, Engine, LinearMemory, MemoryCreator, MemoryType};
 
@@ -75,22 +74,6 @@ impl Memories {
         let copy = |memories: &[&[u8]]| memories.iter().map(|bytes| bytes.to_vec()).collect();
         // SAFETY: passed on.
         Snapshot(unsafe { self.look(copy) })
-    }
-
-    /// Calls `found` with each place where `needle` lies.
-    ///
-    /// # Safety
-    /// No guest code runs on an instance of the engine.
-    pub(super) unsafe fn find(&self, needle: &Finder<'_>, mut found: impl FnMut(Place)) {
-        let search = |memories: &[&[u8]]| {
-            for (memory, bytes) in memories.iter().enumerate() {
-                for offset in needle.find_iter(bytes) {
-                    found(Place { memory, offset });
-                }
-            }
-        };
-        // SAFETY: passed on.
-        unsafe { self.look(search) }
     }
 }
 

@@ -233,6 +233,12 @@ impl Comparison {
                 name_of(baseline.isolation),
                 name_of(candidate.isolation),
             ),
+            differ(
+                "number of requests at a time",
+                "--overlap",
+                at_a_time(baseline),
+                at_a_time(candidate),
+            ),
             differ("seed", "--seed", baseline.seed, candidate.seed),
             differ(
                 "number of requests",
@@ -310,6 +316,11 @@ impl FigureChange {
             judgement,
         }
     }
+}
+
+/// Requests that an instance got at a time.
+fn at_a_time(report: &Report) -> u32 {
+    report.overlap.map_or(1, |overlap| overlap.at_a_time)
 }
 
 fn difference(before: u64, after: u64) -> i64 {

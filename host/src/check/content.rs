@@ -8,6 +8,7 @@ use memchr::memmem;
 
 use super::evidence::{Blame, Finding, Request, Seen};
 use super::names::Names;
+use super::overlap::Arenas;
 use super::report::{Evidence, Kind};
 use super::traffic::{PIECE, Sent};
 use super::watch::Remnant;
@@ -52,9 +53,31 @@ impl Content {
         seen: &Seen,
         names: &dyn Names,
     ) {
-        let number = request.number;
+        self.know(request.number, sent);
+        self.hear_end(request, seen, None, names);
+        self.hear_answer(request, sent, &seen.response);
+    }
+
+    /// This request has this marker.
+    pub(super) fn know(&mut self, number: u32, sent: &Sent) {
         self.sent.insert(sent.marker.unique().to_vec(), number);
-        if let Some(remnant) = seen.remnants.first() {
+    }
+
+    /// What was there when the request had ended, or all that overlapped. These had
+    /// `arenas`.
+    pub(super) fn hear_end(
+        &mut self,
+        request: &Request<'_>,
+        seen: &Seen,
+        arenas: Option<&Arenas>,
+        names: &dyn Names,
+    ) {
+        let number = request.number;
+        // What is promised to be gone comes first.
+        let promised = |remnant: &&Remnant| arenas.is_some_and(|arenas| arenas.had(remnant.place));
+        let mut remnants = seen.remnants.iter();
+        let remnant = remnants.clone().find(promised).or(remnants.next());
+        if let Some(remnant) = remnant {
             self.left += 1;
             let writer = self.writer(remnant, number);
             let (isolation, end) = (self.isolation, self.end);
@@ -81,8 +104,9 @@ impl Content {
                             End::Over => "was over",
                         };
                         format!(
-                            "after {request} {was}, {whose} were still at {}{more}",
-                            names.describe(place)
+                            "after {request} {was}, {whose} were still at {}{}{more}",
+                            names.describe(place),
+                            arenas.map_or("", |arenas| arenas.tell(place, names.region_of(place)))
                         )
                     }
                 };
@@ -95,20 +119,25 @@ impl Content {
                 (detail, blame.by(writer, writer.unwrap_or(number)))
             });
         }
+    }
+
+    /// What the request was answered.
+    pub(super) fn hear_answer(&mut self, request: &Request<'_>, sent: &Sent, answer: &[u8]) {
+        let number = request.number;
         let own = sent.marker.as_str().as_bytes();
         let run = &own[..sent.marker.run_len()];
         // A handler may cut a text off, so as much of its own as makes it its own is
         // enough.
         let of_another = |&at: &usize| {
-            let shown = seen.response[at..].iter().zip(own);
+            let shown = answer[at..].iter().zip(own);
             let alike = shown.take_while(|(shown, own)| shown == own).count();
-            let cut_off = at + alike == seen.response.len();
+            let cut_off = at + alike == answer.len();
             alike < own.len() && alike < run.len() + PIECE && !cut_off
         };
-        let foreign = memmem::find_iter(&seen.response, run).find(of_another);
+        let foreign = memmem::find_iter(answer, run).find(of_another);
         if let Some(at) = foreign {
             self.shown += 1;
-            let unique = seen.response.get(at + run.len()..at + own.len());
+            let unique = answer.get(at + run.len()..at + own.len());
             let writer = unique.and_then(|unique| self.sent.get(unique)).copied();
             self.finding.note(|| {
                 let whose = match writer {

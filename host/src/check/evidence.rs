@@ -1,5 +1,7 @@
 //! What the observations amount to, one judge for each kind of evidence.
 
+mod together;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -7,25 +9,28 @@ use super::addresses::{Addresses, Rule};
 use super::audit::Place;
 use super::claims::Claims;
 use super::content::{Content, End};
-use super::footprint::Footprint;
+use super::footprint::{Footprint, Grain};
 use super::identity::Identity;
 use super::names::Names;
 use super::pages::{Before, Traces};
 use super::pointers::{Elsewhere, Found, Pointers};
 use super::record::{Recorder, Told};
 use super::regions::Span;
-use super::report::{Culprit, Evidence, Figures, Kind, Spot};
+use super::report::{Culprit, Evidence, Figures, Kind, Overlap, Spot};
 use super::resources::Resources;
 use super::sealed::Sealed;
 use super::size::Size;
 use super::timeline::{Ended, Timeline};
 use super::traffic::{Sent, Shape};
-use super::trial::Rewound;
+use super::trial::{Rewound, flat};
 use super::watch::Remnant;
 use crate::bindings::invocation::lavandula::arena::types::Usage;
 use crate::config::Isolation;
 use crate::failure::Failure;
 use crate::limits::MemoryUse;
+use crate::program::Door;
+
+pub(super) use self::together::Overlapping;
 
 /// What became of one request.
 pub(super) enum Answer {
@@ -45,6 +50,12 @@ pub(super) struct Failed {
 
 impl Answer {
     pub(super) fn failed(failure: &Failure, traces: Traces) -> Self {
+        Self::Failed(Box::new(Failed::new(failure, traces)))
+    }
+}
+
+impl Failed {
+    pub(super) fn new(failure: &Failure, traces: Traces) -> Self {
         let ended = match failure {
             Failure::Trap(_) => Ended::Trap,
             Failure::Deadline { .. } => Ended::Deadline,
@@ -52,11 +63,11 @@ impl Answer {
             Failure::ClientGone => Ended::Gone,
             _ => Ended::Failed,
         };
-        Self::Failed(Box::new(Failed {
+        Self {
             why: format!("{}: {failure}", failure.label()),
             ended,
             traces,
-        }))
+        }
     }
 }
 
@@ -101,6 +112,10 @@ pub(super) struct Judge<'a> {
     /// Whether the instance has answered a request.
     answered: bool,
     ended_early: bool,
+    /// Answers that were not as those of requests that were alone.
+    different: u32,
+    /// Where requests overlap.
+    overlapping: Option<Overlapping>,
     size: Size,
     resources: Resources,
     footprint: Footprint,
@@ -124,12 +139,23 @@ impl<'a> Judge<'a> {
         shapes: &[Shape],
         course: Course,
         requests: u32,
-        isolation: Isolation,
+        Setting {
+            door,
+            isolation,
+            together,
+        }: Setting,
         sealed: Option<&Sealed>,
         names: &'a dyn Names,
     ) -> Self {
         let keeps = isolation != Isolation::Instance && !sealed.is_some_and(Sealed::has_image);
+        let grain = match together {
+            Pace::OneByOne => Grain::Page,
+            Pace::Together => Grain::WasmPage,
+        };
         let rule = match course {
+            Course::Whole { .. } | Course::Named if keeps && together == Pace::Together => {
+                Rule::Beside
+            }
             Course::Whole { warm_up } if keeps => Rule::Again {
                 until: middle(warm_up, requests),
             },
@@ -158,14 +184,16 @@ impl<'a> Judge<'a> {
             failures_of_new: 0,
             answered: false,
             ended_early: false,
+            different: 0,
+            overlapping: None,
             size: Size::new(isolation, shapes.len()),
             resources: Resources::new(isolation),
-            footprint: Footprint::new(warm_up, requests),
+            footprint: Footprint::new(warm_up, requests, grain),
             addresses: Addresses::new(rule, shapes.len()),
             content: Content::new(isolation, end),
             identity,
             pointers,
-            claims: Claims::new(isolation),
+            claims: Claims::new(isolation, door),
             recorder: Recorder::new(names, sealed, requests),
             memory_initial: 0,
             memory_peak: 0,
@@ -201,32 +229,15 @@ impl<'a> Judge<'a> {
         before: Option<&Before>,
     ) {
         let number = request.number;
-        if self.heard == 0 {
-            self.memory_initial = seen.memory.initial;
-        }
-        self.memory_peak = self.memory_peak.max(seen.memory.peak);
         self.heard += 1;
         self.answered = true;
-        let warm = number > self.warm_until;
-        self.size.hear(request, sent.shape, seen, warm);
-        self.resources.hear(request, seen);
-        if warm {
-            self.compared += 1;
-            self.bytes_left = self.bytes_left.max(seen.traces.bytes_left);
-            self.addresses.hear(request, sent.shape, seen);
-            self.footprint.hear(request, &seen.traces.written);
+        if number > self.warm_until {
+            self.addresses.hear(request, sent.shape, &seen.places);
         }
+        self.hear_instance(request, sent.shape, seen, 1);
         self.content.hear(request, sent, seen, self.names);
         self.claims.hear(request, sent, seen);
-        if let Some(rewound) = &seen.rewound {
-            if let Some(comparison) = &rewound.identity {
-                self.identity
-                    .hear(request, comparison, rewound.overlap, self.names);
-            }
-            self.pointers.hear(request, &rewound.pointed, self.names);
-        }
         let committed = seen.claims.map(|claims| claims.committed);
-        self.committed = committed.max(self.committed);
         let told = Told {
             number,
             shape: sent.shape,
@@ -240,6 +251,32 @@ impl<'a> Judge<'a> {
         self.record(&told, &seen.traces, before);
     }
 
+    /// What the instance was like after so many requests: one, or several that
+    /// overlapped.
+    fn hear_instance(&mut self, request: &Request<'_>, shape: usize, seen: &Seen, requests: u32) {
+        if self.memory_peak == 0 {
+            self.memory_initial = seen.memory.initial;
+        }
+        self.memory_peak = self.memory_peak.max(seen.memory.peak);
+        let warm = request.number > self.warm_until;
+        self.size.hear(request, shape, seen, warm);
+        self.resources.hear(request, seen);
+        if warm {
+            self.compared += requests;
+            self.bytes_left = self.bytes_left.max(seen.traces.bytes_left);
+            self.footprint.hear(request, &seen.traces.written);
+        }
+        if let Some(rewound) = &seen.rewound {
+            if let Some(comparison) = &rewound.identity {
+                self.identity
+                    .hear(request, comparison, rewound.overlap, self.names);
+            }
+            self.pointers.hear(request, &rewound.pointed, self.names);
+        }
+        let committed = seen.claims.map(|claims| claims.committed);
+        self.committed = committed.max(self.committed);
+    }
+
     fn hear_failure(
         &mut self,
         request: &Request<'_>,
@@ -248,12 +285,7 @@ impl<'a> Judge<'a> {
         before: Option<&Before>,
     ) {
         let number = request.number;
-        self.failures += 1;
-        if !std::mem::take(&mut self.answered) {
-            self.failures_of_new += 1;
-        }
-        let detail = || format!("{request} failed: {}", failed.why);
-        self.answers.note(|| (detail(), Blame::on(number)));
+        self.fail(number, || format!("{request} failed: {}", failed.why));
         let told = Told {
             number,
             shape: sent.shape,
@@ -265,7 +297,20 @@ impl<'a> Judge<'a> {
             remnants: &[],
         };
         self.record(&told, &failed.traces, before);
-        // What comes next is in a new instance, which has to warm up as well.
+        self.renew(number);
+    }
+
+    /// The request failed.
+    fn fail(&mut self, number: u32, detail: impl FnOnce() -> String) {
+        self.failures += 1;
+        if !std::mem::take(&mut self.answered) {
+            self.failures_of_new += 1;
+        }
+        self.answers.note(|| (detail(), Blame::on(number)));
+    }
+
+    /// What comes after this request is in a new instance, which has to warm up as well.
+    fn renew(&mut self, number: u32) {
         self.warm_until = number + self.warm_up;
         self.size.renew();
         self.addresses.renew();
@@ -328,6 +373,11 @@ impl<'a> Judge<'a> {
             pages_of_all: self.footprint.of_all() as u64,
             bytes_left: self.bytes_left,
         };
+        if self.different > 1 {
+            let different = self.different;
+            self.answers
+                .add(&format!("; so {different} answers in all"));
+        }
         if self.failures > 1 {
             self.answers
                 .add(&format!("; {} requests failed in all", self.failures));
@@ -341,12 +391,10 @@ impl<'a> Judge<'a> {
                  it may be good for one request an instance (`--isolation instance`)",
             );
         }
-        let all = || match heard {
-            1 => "the request was answered".to_owned(),
-            n => format!("all {n} requests were answered"),
-        };
+        let all = self.all_answered();
+        let overlapping = self.overlapping.take();
         let mut evidence = vec![
-            self.answers.evidence(Kind::Answers, names, all),
+            self.answers.evidence(Kind::Answers, names, || all),
             self.size.conclude(names, compared),
             self.resources.conclude(names, heard),
             self.footprint.conclude(names, compared),
@@ -356,6 +404,7 @@ impl<'a> Judge<'a> {
             self.pointers.conclude(names),
             self.claims.conclude(names, heard),
         ];
+        let overlap = overlapping.map(|it| it.conclude(&mut evidence, names));
         if heard == 0 {
             let holding = evidence.iter_mut().filter(|evidence| evidence.holds);
             holding.for_each(|evidence| NOTHING_ANSWERED.clone_into(&mut evidence.detail));
@@ -364,6 +413,7 @@ impl<'a> Judge<'a> {
             evidence,
             figures,
             timeline: self.recorder.finish(self.shapes, self.warm_up),
+            overlap,
         }
     }
 }
@@ -373,6 +423,22 @@ pub(super) struct Conclusion {
     pub(super) evidence: Vec<Evidence>,
     pub(super) figures: Figures,
     pub(super) timeline: Timeline,
+    pub(super) overlap: Option<Overlap>,
+}
+
+/// How requests meet an instance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting {
+    pub(super) door: Door,
+    pub(super) isolation: Isolation,
+    pub(super) together: Pace,
+}
+
+/// Whether an instance gets several requests at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    OneByOne,
+    Together,
 }
 
 /// Which requests are sent.

@@ -18,9 +18,36 @@ use super::report::{Evidence, Kind};
 /// bytes reaches another page sooner or later, and that one is for `addresses`.
 const ALLOWED: usize = 2;
 
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grain {
+    /// The machine's pages.
+    Page,
+    /// WebAssembly's. Where requests overlap, which of them gets which block of the pool
+    /// is different each time, and so is how much of the block is used; but no other
+    /// block is.
+    WasmPage,
+}
+
+impl Grain {
+    /// In pages of the machine.
+    fn pages(self) -> usize {
+        match self {
+            Self::Page => 1,
+            Self::WasmPage => 64 * 1024 / PAGE,
+        }
+    }
+
+    fn of(self, page: Page) -> Page {
+        let number = page.number / self.pages() * self.pages();
+        Page { number, ..page }
+    }
+}
+
 /// Hears which pages requests write, after the warm-up.
 pub(super) struct Footprint {
     finding: Finding,
+    grain: Grain,
     /// The first request of the second half.
     half: u32,
     all: BTreeSet<Page>,
@@ -32,9 +59,10 @@ pub(super) struct Footprint {
 
 impl Footprint {
     /// Of a run of which the requests from `warm_up` to `last` are compared.
-    pub(super) fn new(warm_up: u32, last: u32) -> Self {
+    pub(super) fn new(warm_up: u32, last: u32, grain: Grain) -> Self {
         Self {
             finding: Finding::default(),
+            grain,
             half: middle(warm_up, last),
             all: BTreeSet::new(),
             late: BTreeSet::new(),
@@ -44,6 +72,7 @@ impl Footprint {
     }
 
     pub(super) fn hear(&mut self, request: &Request<'_>, written: &[Page]) {
+        let written: BTreeSet<Page> = written.iter().map(|&page| self.grain.of(page)).collect();
         self.largest = self.largest.max(written.len());
         let mut new = written.iter().filter(|page| !self.all.contains(*page));
         let first = new.next().copied();
@@ -71,20 +100,28 @@ impl Footprint {
         }
     }
 
-    /// Pages that any request wrote.
+    /// Pages of the machine that any request wrote.
     pub(super) fn of_all(&self) -> usize {
-        self.all.len()
+        self.all.len() * self.grain.pages()
     }
 
-    /// Pages that the request wrote that wrote the most.
+    /// Pages of the machine that the request wrote that wrote the most.
     pub(super) fn largest(&self) -> usize {
-        self.largest
+        self.largest * self.grain.pages()
     }
 
     pub(super) fn conclude(mut self, names: &dyn Names, compared: u32) -> Evidence {
         let Self {
-            all, late, largest, ..
+            all,
+            late,
+            largest,
+            grain,
+            ..
         } = self;
+        let most = match grain {
+            Grain::Page => "the one with the most wrote",
+            Grain::WasmPage => "those that overlapped and wrote the most wrote",
+        };
         self.finding.add(&format!(
             "; {} pages in the first half, {} more in the second",
             all.len() - late.len(),
@@ -100,9 +137,9 @@ impl Footprint {
             };
             format!(
                 "{compared} requests wrote {} pages of {} KiB, {late} of them for the first time \
-                 in the second half; the one with the most wrote {largest}",
+                 in the second half; {most} {largest}",
                 all.len(),
-                PAGE / 1024
+                grain.pages() * PAGE / 1024
             )
         })
     }
@@ -113,7 +150,7 @@ mod tests {
     use super::*;
 
     fn run(requests: impl Iterator<Item = Vec<usize>>, last: u32) -> Evidence {
-        let mut footprint = Footprint::new(0, last);
+        let mut footprint = Footprint::new(0, last, Grain::Page);
         for (number, pages) in (1..).zip(requests) {
             let page = |&number: &usize| Page { memory: 0, number };
             let written: Vec<_> = pages.iter().map(page).collect();

@@ -30,6 +30,8 @@
 //! - **pointers**: after the rewind nothing points into the arena.
 //! - **claims**: the figures of `invocation.usage`, and the blocks, agree with each
 //!   other and with what was seen.
+//! - **overlap**: where requests overlap in the instance ([`Plan::overlap`]), no block of
+//!   memory has two of them (`overlap`).
 //! - **freshness**: where each request has an instance of its own, as in `serve`,
 //!   a new one shows nothing of the one before (`freshness`).
 //!
@@ -48,6 +50,7 @@ mod footprint;
 mod freshness;
 mod identity;
 mod names;
+mod overlap;
 mod pages;
 mod pointers;
 mod record;
@@ -63,19 +66,22 @@ mod trial;
 mod watch;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use self::anatomy::Anatomy;
-use self::evidence::{Answer, Conclusion, Course, Judge};
+use self::evidence::{Answer, Conclusion, Course, Failed, Judge, Overlapping, Pace, Setting};
+use self::overlap::order::Order;
+use self::overlap::{Alone, Batches};
 use self::pointers::Elsewhere;
-use self::traffic::{Sent, Traffic};
+use self::traffic::{MARKER, Sent, Traffic};
 use self::trial::Trial;
 use self::watch::Watch;
 use crate::ahead;
 use crate::config::{Isolation, Limits, Reuse};
 use crate::epoch;
 use crate::failure::Failure;
-use crate::program::{LoadError, Program};
+use crate::program::{Door, LoadError, Program};
 use crate::symbols::Symbols;
 
 pub use self::compare::{
@@ -83,7 +89,7 @@ pub use self::compare::{
     Judgement, StoredError, Thresholds, Trend, Unit, UnknownFigure,
 };
 pub use self::report::{
-    Culprit, Evidence, FORMAT, Figures, Kind, Region, Report, SCHEMA, Spot, Verdict,
+    Culprit, Evidence, FORMAT, Figures, Kind, Overlap, Region, Report, SCHEMA, Spot, Verdict,
 };
 pub use self::show::{Colour, Look, Shown, junit, junit_of_comparison};
 pub use self::timeline::{Cell, Ended, Memory, Row, Timeline};
@@ -107,6 +113,8 @@ pub struct Plan {
     generated: Generated,
     /// Numbers of the requests that are sent. All of them where there are none.
     only: BTreeSet<u32>,
+    /// Requests at a time, where they overlap.
+    overlap: Option<NonZeroU32>,
 }
 
 /// Whether the traffic has generated requests besides those given.
@@ -127,7 +135,33 @@ impl Plan {
             shapes: Vec::new(),
             generated: Generated::Too,
             only: BTreeSet::new(),
+            overlap: None,
         }
+    }
+
+    /// So many requests at a time: they overlap in one instance, their bodies arrive in
+    /// pieces, in orders that the seed decides, and each has an answer as where it is
+    /// alone. For components with the door of WASI 0.3. One at a time is no overlap.
+    ///
+    /// Requests whose number is shown by a [`Culprit`] are then all of those that ran
+    /// together.
+    pub fn overlap(mut self, at_a_time: u32) -> Self {
+        self.overlap = NonZeroU32::new(at_a_time).filter(|at_a_time| at_a_time.get() > 1);
+        self
+    }
+
+    /// How its requests follow each other, where they overlap.
+    fn batches(&self, shapes: usize) -> Option<Batches> {
+        let shapes = u32::try_from(shapes).unwrap_or(u32::MAX);
+        let overlap = self.overlap?;
+        Some(Batches::new(overlap.get(), shapes))
+    }
+
+    /// Requests after which all of them come again.
+    fn cycle(&self, shapes: usize) -> u32 {
+        let one_by_one = u32::try_from(shapes).unwrap_or(u32::MAX);
+        let batches = self.batches(shapes);
+        batches.map_or(one_by_one, Batches::cycle)
     }
 
     /// How many requests the instance gets. The first ones warm it up: up to
@@ -184,8 +218,8 @@ impl Plan {
         if !self.only.is_empty() {
             return Ok(Course::Named);
         }
-        let shapes = u32::try_from(shapes).unwrap_or(u32::MAX);
-        let needed = shapes.saturating_mul(LEAST_CYCLES);
+        let cycle = self.cycle(shapes);
+        let needed = cycle.saturating_mul(LEAST_CYCLES);
         if self.requests < needed {
             return Err(CheckError::TooFew {
                 asked: self.requests,
@@ -197,7 +231,7 @@ impl Plan {
             // A general-purpose allocator may need a few cycles until everything has
             // found its place.
             Isolation::Rewind(_) | Isolation::Shared(_) => {
-                shapes * (self.requests / shapes / 2).clamp(LEAST_CYCLES / 2, 5)
+                cycle * (self.requests / cycle / 2).clamp(LEAST_CYCLES / 2, 5)
             }
         };
         Ok(Course::Whole { warm_up })
@@ -229,10 +263,10 @@ pub enum CheckError {
          `.wasm` file that it was made of"
     )]
     Precompiled,
-    /// Instances that are shared are looked at in no way of their own.
+    /// Whether instances are shared is not a question of isolation here.
     #[error(
-        "the check has a new instance for each request, or one that is rewound, and none that is \
-         shared; choose `Isolation::Instance` or `Isolation::Rewind` for the plan"
+        "for requests that share an instance the check has `Plan::overlap`, which says how many at \
+         a time; choose `Isolation::Instance` or `Isolation::Rewind` for the plan"
     )]
     Shared,
     /// No instance of it came to be.
@@ -249,6 +283,22 @@ pub enum CheckError {
         /// The least that makes sense.
         needed: u32,
     },
+    /// Requests were to overlap in one instance, and enter it one after the other.
+    #[error(
+        "requests overlap in an instance by the door of WASI 0.3 alone (`wasi:http/handler`), and \
+         this component is entered by the {door} door: put the handler behind that one \
+         (`export!(async handler)`), or leave out `--overlap`"
+    )]
+    OneByOne {
+        /// The door.
+        door: Door,
+    },
+    /// Requests were to overlap in one instance, and have one each.
+    #[error(
+        "with an instance for each request none overlaps with another: leave out `--overlap`, or \
+         `--isolation instance`"
+    )]
+    Apart,
     /// Not one request was answered in time.
     #[error(
         "the component has not answered {request} within {}, its first, so there is nothing to \
@@ -294,6 +344,15 @@ pub(crate) async fn run(
     }
     let mut traffic = Traffic::new(plan);
     let course = plan.course(traffic.shapes().len())?;
+    let batches = plan.batches(traffic.shapes().len());
+    if batches.is_some() {
+        if door != Door::Service {
+            return Err(CheckError::OneByOne { door });
+        }
+        if plan.isolation == Isolation::Instance {
+            return Err(CheckError::Apart);
+        }
+    }
 
     let (engine, memories) = audit::engine(limits).map_err(LoadError::Engine)?;
     epoch::start(&engine).map_err(LoadError::Clock)?;
@@ -304,39 +363,30 @@ pub(crate) async fn run(
     let mut trial = Trial::new(program, *limits, plan.isolation, watch);
     trial.begin().await.map_err(CheckError::Start)?;
 
-    let (shapes, last) = (traffic.shapes(), plan.last());
     let (sealed, anatomy) = (trial.sealed(), Anatomy::of(bytes, names));
-    let mut judge = Judge::new(shapes, course, last, plan.isolation, sealed, &anatomy);
-    let mut failures = 0;
-    let mut before: Option<Sent> = None;
-    for number in 1..=last {
-        let sent = traffic.next()?;
-        if !plan.wants(number) {
-            continue;
-        }
-        let answer = trial.request(&sent, before.as_ref()).await;
-        judge.hear(number, &sent, &answer, trial.before());
-        if let Answer::Failed(failed) = &answer {
-            if failed.ended == Ended::Deadline && judge.heard() == 0 {
-                return Err(CheckError::Silent {
-                    request: traffic.shapes()[sent.shape].to_string(),
-                    limit: limits.timeout,
-                });
-            }
-            failures += 1;
-            // Each that ends by its deadline takes all of it.
-            if failures == MOST_FAILURES || failed.ended == Ended::Deadline {
-                judge.end_early();
-                break;
-            }
-            trial.give_up();
-        }
-        progress(number);
-        before = Some(sent);
+    let setting = Setting {
+        door,
+        isolation: plan.isolation,
+        together: match batches {
+            None => Pace::OneByOne,
+            Some(_) => Pace::Together,
+        },
+    };
+    let (shapes, last) = (traffic.shapes(), plan.last());
+    let mut judge = Judge::new(shapes, course, last, setting, sealed, &anatomy);
+    let mut run = Run {
+        trial: &mut trial,
+        traffic: &mut traffic,
+        plan,
+        limits,
+    };
+    match batches {
+        None => run.one_by_one(&mut judge, &mut progress).await?,
+        Some(batches) => judge = run.together(judge, batches, &mut progress).await?,
     }
     let memory = trial.memory();
     let requests = judge.heard();
-    if let Some(last) = judge.undecided() {
+    if let Some(last) = judge.undecided().filter(|_| batches.is_none()) {
         repeat_elsewhere(&mut trial, &mut judge, plan, last).await?;
     }
 
@@ -344,11 +394,13 @@ pub(crate) async fn run(
         mut evidence,
         figures,
         timeline,
+        overlap,
     } = judge.conclude();
-    evidence.push(match plan.only.is_empty() {
+    let freshness = match plan.only.is_empty() {
         true => freshness::run(bytes, served, limits, plan).await?,
         false => freshness::left_out(),
-    });
+    };
+    evidence.push(freshness);
     let holds = evidence.iter().all(|evidence| evidence.holds);
     Ok(Report {
         format: FORMAT,
@@ -363,6 +415,7 @@ pub(crate) async fn run(
         seed: plan.seed,
         door,
         isolation: plan.isolation,
+        overlap,
         memory: memory as u64,
         evidence,
         figures: Figures {
@@ -371,6 +424,131 @@ pub(crate) async fn run(
         },
         timeline,
     })
+}
+
+/// The requests of a run on their way to the instances under audit.
+struct Run<'r> {
+    trial: &'r mut Trial,
+    traffic: &'r mut Traffic,
+    plan: &'r Plan,
+    limits: &'r Limits,
+}
+
+/// Whether a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goes {
+    On,
+    No,
+}
+
+impl Run<'_> {
+    /// One after the other.
+    async fn one_by_one(
+        &mut self,
+        judge: &mut Judge<'_>,
+        progress: &mut impl FnMut(u32),
+    ) -> Result<(), CheckError> {
+        let mut failures = 0;
+        let mut before: Option<Sent> = None;
+        for number in 1..=self.plan.last() {
+            let sent = self.traffic.next()?;
+            if !self.plan.wants(number) {
+                continue;
+            }
+            let answer = self.trial.request(&sent, before.as_ref()).await;
+            judge.hear(number, &sent, &answer, self.trial.before());
+            if let Answer::Failed(failed) = &answer
+                && self.failed(judge, &sent, failed, &mut failures)? == Goes::No
+            {
+                break;
+            }
+            progress(number);
+            before = Some(sent);
+        }
+        Ok(())
+    }
+
+    /// Several at a time, after each shape was alone.
+    async fn together<'a>(
+        &mut self,
+        judge: Judge<'a>,
+        batches: Batches,
+        progress: &mut impl FnMut(u32),
+    ) -> Result<Judge<'a>, CheckError> {
+        let (shapes, last) = (self.traffic.shapes().len(), self.plan.last());
+        let alone = Alone::new(self.traffic.run(), MARKER, shapes);
+        let mut judge = judge.overlapping(Overlapping::new(batches, alone, self.plan.requests));
+        let mut failures = 0;
+        // Twice, so that answers which are always different are known.
+        let mut aside = self.traffic.aside();
+        for _ in 0..2 * shapes {
+            let sent = aside.next()?;
+            let answer = self.trial.request(&sent, None).await;
+            judge.hear_alone(&sent, &answer);
+            if let Answer::Failed(failed) = &answer
+                && self.failed(&mut judge, &sent, failed, &mut failures)? == Goes::No
+            {
+                return Ok(judge);
+            }
+        }
+
+        let mut numbers = Vec::new();
+        let mut together = Vec::new();
+        for number in 1..=last {
+            let batch = batches.of(number);
+            let position = (number - 1) % batches.at_a_time;
+            if batches.begins_cycle_with(number) {
+                self.traffic.begin_cycle();
+            }
+            let sent = self.traffic.next()?;
+            if self.plan.wants(number) {
+                numbers.push(number);
+                together.push(sent);
+            }
+            if position + 1 < batches.at_a_time && number < last || together.is_empty() {
+                continue;
+            }
+            let numbers = std::mem::take(&mut numbers);
+            let together = std::mem::take(&mut together);
+            let bodies: Vec<_> = (together.iter())
+                .map(|sent| sent.request.body().len())
+                .collect();
+            let order = Order::new(self.plan.seed, batches.turn(batch), &bodies);
+            let seen = self.trial.together(&together, &order).await;
+            judge.hear_together(&numbers, &together, &seen, self.trial.before());
+            if let (Err(failed), Some(first)) = (&seen.end, together.first())
+                && self.failed(&mut judge, first, failed, &mut failures)? == Goes::No
+            {
+                break;
+            }
+            progress(number);
+        }
+        Ok(judge)
+    }
+
+    /// A request failed, and its instance with it.
+    fn failed(
+        &mut self,
+        judge: &mut Judge<'_>,
+        sent: &Sent,
+        failed: &Failed,
+        failures: &mut u32,
+    ) -> Result<Goes, CheckError> {
+        if failed.ended == Ended::Deadline && judge.heard() == 0 {
+            return Err(CheckError::Silent {
+                request: self.traffic.shapes()[sent.shape].to_string(),
+                limit: self.limits.timeout,
+            });
+        }
+        *failures += 1;
+        // Each that ends by its deadline takes all of it.
+        if *failures == MOST_FAILURES || failed.ended == Ended::Deadline {
+            judge.end_early();
+            return Ok(Goes::No);
+        }
+        self.trial.give_up();
+        Ok(Goes::On)
+    }
 }
 
 /// Sends the requests up to `last` again, to an instance whose arena lies

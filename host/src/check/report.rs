@@ -59,13 +59,16 @@ pub enum Kind {
     Pointers,
     /// What the guest says agrees with what was seen.
     Claims,
+    /// No block of memory has two requests that run at the same time. In the report of
+    /// a check whose requests overlap, and in no other.
+    Overlap,
     /// A new instance shows nothing of the one before.
     Freshness,
 }
 
 impl Kind {
     /// Every kind, in the order in which a report has them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Answers,
         Self::Size,
         Self::Resources,
@@ -75,6 +78,7 @@ impl Kind {
         Self::Identity,
         Self::Pointers,
         Self::Claims,
+        Self::Overlap,
         Self::Freshness,
     ];
 
@@ -90,6 +94,7 @@ impl Kind {
             Self::Identity => "identity",
             Self::Pointers => "pointers",
             Self::Claims => "claims",
+            Self::Overlap => "overlap",
             Self::Freshness => "freshness",
         }
     }
@@ -110,6 +115,7 @@ impl Kind {
             Self::Identity => "a rewind puts every byte back to what it was at the seal",
             Self::Pointers => "nothing points to what was taken back",
             Self::Claims => "the guest's own figures agree with each other and with what was seen",
+            Self::Overlap => "no block of memory has two requests that run at the same time",
             Self::Freshness => "a new instance shows nothing of the one that had its slot before",
         }
     }
@@ -227,6 +233,17 @@ pub struct Figures {
     pub bytes_left: u64,
 }
 
+/// How requests overlapped in one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Overlap {
+    /// Requests that were sent to it at a time.
+    pub at_a_time: u32,
+    /// The most that were seen to be in flight together: begun, not answered, and their
+    /// markers in memory.
+    pub in_flight: u32,
+}
+
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -249,6 +266,9 @@ pub struct Report {
     /// What kept the requests apart.
     #[serde(serialize_with = "isolation_name", deserialize_with = "isolation_of")]
     pub isolation: Isolation,
+    /// How the requests overlapped, where they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Overlap>,
     /// Linear memory of the last instance at the end, in bytes.
     pub memory: u64,
     /// What was measured.
@@ -301,7 +321,8 @@ impl Report {
         self.verdict == Verdict::Holds
     }
 
-    /// The evidence of this kind. Every report has all kinds.
+    /// The evidence of this kind. Every report has all kinds, but for
+    /// [`Kind::Overlap`] where requests came one after the other.
     pub fn evidence(&self, kind: Kind) -> Option<&Evidence> {
         self.evidence.iter().find(|evidence| evidence.kind == kind)
     }

@@ -1,5 +1,7 @@
 //! Instances under audit, one after another or one for all, and what is seen
-//! around each request.
+//! around each request, or around several that overlap (`together`).
+
+mod together;
 
 use std::collections::BTreeSet;
 
@@ -14,13 +16,17 @@ use super::pages::{Before, Traces};
 use super::pointers::{self, Arena, Found, Pointed};
 use super::regions::{Span, spans};
 use super::sealed::Sealed;
-use super::traffic::Sent;
+use super::traffic::{Marker, Sent};
 use super::watch::{Remnant, Watch};
 use crate::bindings::invocation::lavandula::arena::types::Usage;
 use crate::config::{Isolation, Limits};
 use crate::failure::Failure;
 use crate::program::{Door, Exports, Guest, Program};
 use crate::state::State;
+
+#[cfg(test)]
+pub(super) use self::together::Said;
+pub(super) use self::together::{Batch, Entrance, Look};
 
 /// What is checked, and how.
 pub(super) struct Trial {
@@ -200,13 +206,13 @@ impl Trial {
         });
 
         instance.guest.undisturbed_for(self.limits.timeout);
-        watch.look_for(&sent.marker);
+        watch.look_for([&sent.marker]);
         let request = sent.request.clone();
         let door = self.program.door();
         // Left alone by tokio as well, which would have it wait now and then, and every
         // wait is a crossing.
         let handled = unconstrained(instance.guest.handle(door, request)).await;
-        let places = watch.take_seen();
+        let places = watch.take_seen().places.pop().unwrap_or_default();
         let before = &instance.before;
         let look = |memories: &[&[u8]]| Traces {
             written: before.written(memories),
@@ -225,7 +231,7 @@ impl Trial {
                     found_before,
                     traces,
                 };
-                match self.after(instance, sent, call).await {
+                match self.after(instance, [&sent.marker], call).await {
                     Ok(seen) => Answer::Given(Box::new(seen)),
                     Err((failure, traces)) => Answer::failed(&failure, traces),
                 }
@@ -233,11 +239,12 @@ impl Trial {
         }
     }
 
-    /// What is asked and looked at when a request was answered.
-    async fn after(
+    /// What is asked and looked at when a request was answered, or several that
+    /// overlapped. `markers` are theirs.
+    async fn after<'m>(
         &self,
         instance: &mut Instance,
-        sent: &Sent,
+        markers: impl IntoIterator<Item = &'m Marker>,
         call: Call,
     ) -> Result<Seen, (Failure, Traces)> {
         let Call {
@@ -261,7 +268,7 @@ impl Trial {
         let remnants = match found_before {
             Some(remnants) => remnants,
             // SAFETY: the guest is not called meanwhile.
-            None => unsafe { watch.remnants(sent.marker.pieces()) },
+            None => unsafe { watch.remnants(markers.into_iter().flat_map(Marker::pieces)) },
         };
         let traces = match self.isolation {
             // Nothing of it is taken back: it goes as a whole.
@@ -365,7 +372,7 @@ impl Trial {
 }
 
 /// Everything of a response in which a marker could lie.
-fn flat(response: &Response<Bytes>) -> Vec<u8> {
+pub(super) fn flat(response: &Response<Bytes>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, value) in response.headers() {
         bytes.extend_from_slice(name.as_str().as_bytes());

@@ -70,6 +70,14 @@ pub struct Arguments {
     /// with each other.
     #[arg(long, env = "LAVANDULA_ISOLATION", value_enum, default_value_t = Kind::Rewind)]
     isolation: Kind,
+    /// Send so many requests at a time to one instance, where they overlap: a component
+    /// with the door of WASI 0.3. Their bodies arrive in pieces, in orders that the seed
+    /// decides, and with them comes the evidence `overlap`. 1 is one after the other.
+    #[arg(
+        long, value_name = "N", env = "LAVANDULA_OVERLAP",
+        value_parser = clap::value_parser!(u32).range(1..=128)
+    )]
+    overlap: Option<u32>,
     /// Of all requests, send those with these numbers only, the first of which is 1:
     /// what a report names, to look at it again.
     #[arg(
@@ -102,6 +110,11 @@ impl Arguments {
         if let Some(isolation) = self.isolation.to_possible_value() {
             words.extend(option("--isolation", isolation.get_name()));
         }
+        words.extend(
+            self.overlap
+                .into_iter()
+                .flat_map(|it| option("--overlap", it)),
+        );
         words.extend(self.given.words());
         words.extend(self.guest.words());
         words
@@ -128,6 +141,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     } else {
         (Plan::new().shapes(&given).given_only(), None)
     };
+    // One at a time is what there is without.
+    let plan = plan.overlap(arguments.overlap.unwrap_or(1));
     let requests = match arguments.requests {
         Some(requests) => requests,
         None => REQUESTS.max(plan.least_requests()),

@@ -14,6 +14,7 @@
 //! them in one loop (see [`sharing`](crate::sharing)) begins another where the guest
 //! [is ready](is_ready) for it.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -148,7 +149,7 @@ async fn exchange(
     let exchange = Exchange::begin(service, accessor, request)?;
     let responded = exchange.respond(accessor, reply).await?;
     if responded.is_ok() {
-        std::future::poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+        poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
     }
     Ok(responded)
 }

@@ -25,7 +25,12 @@ impl Trial {
         let plan = Plan::new().shape(shape.expect("valid")).given_only();
         let traffic = Traffic::new(&plan);
         let course = Course::Whole { warm_up };
-        let judge = Judge::new(traffic.shapes(), course, 10, isolation, None, &None);
+        let setting = Setting {
+            door: Door::Fast,
+            isolation,
+            together: Pace::OneByOne,
+        };
+        let judge = Judge::new(traffic.shapes(), course, 10, setting, None, &None);
         Self {
             traffic,
             judge,

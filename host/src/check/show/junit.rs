@@ -58,6 +58,14 @@ fn of_report(report: &Report) -> Suite {
         ("door".to_owned(), report.door.to_string()),
         ("isolation".to_owned(), name_of(report.isolation).to_owned()),
     ];
+    if let Some(overlap) = &report.overlap {
+        let told = [
+            ("overlap.at_a_time", overlap.at_a_time),
+            ("overlap.in_flight", overlap.in_flight),
+        ];
+        let told = told.map(|(name, number)| (name.to_owned(), number.to_string()));
+        properties.extend(told);
+    }
     if let Some(component) = &report.component {
         properties.push(("component".to_owned(), component.clone()));
     }

@@ -5,7 +5,8 @@
 use std::fmt;
 
 use super::super::compare::{Figure, Unit};
-use super::super::report::{Culprit, Evidence, Report, Spot, Verdict, name_of};
+use super::super::overlap::listed;
+use super::super::report::{Culprit, Evidence, Overlap, Report, Spot, Verdict, name_of};
 use super::look::{BAD, GOOD, Look, Shown};
 use super::text::{printable, wrap};
 
@@ -29,15 +30,28 @@ impl fmt::Display for Shown<'_, Report> {
         };
         writeln!(
             f,
-            "\nverdict: {} ({} requests by the {} door, isolation {}, seed {}, {} of memory)",
+            "\nverdict: {} ({} requests by the {} door, {}isolation {}, seed {}, {} of memory)",
             look.paint(style, &verdict),
             report.requests,
             report.door,
+            overlapped(report),
             name_of(report.isolation),
             report.seed,
             Unit::Bytes.tell(report.memory)
         )
     }
+}
+
+/// How requests overlapped, as a piece of the verdict: what was seen, not what was asked
+/// for alone.
+fn overlapped(report: &Report) -> String {
+    report.overlap.map_or_else(String::new, |overlap| {
+        let Overlap {
+            at_a_time,
+            in_flight,
+        } = overlap;
+        format!("{at_a_time} at a time in one instance, {in_flight} in flight together, ")
+    })
 }
 
 fn one(f: &mut fmt::Formatter<'_>, evidence: &Evidence, look: Look) -> fmt::Result {
@@ -93,12 +107,12 @@ pub(super) fn lines(culprit: &Culprit) -> Vec<(&'static str, String)> {
         ));
     }
     if !culprit.requests.is_empty() {
-        let requests: Vec<_> = culprit.requests.iter().map(u32::to_string).collect();
-        let alone = match requests.len() {
+        let requests = listed(&culprit.requests);
+        let alone = match culprit.requests.len() {
             1 => "request",
             _ => "requests",
         };
-        lines.push(("shown by", format!("{alone} {} alone", requests.join(", "))));
+        lines.push(("shown by", format!("{alone} {requests} alone")));
     }
     lines
 }

@@ -103,6 +103,26 @@ impl Traffic {
         }
     }
 
+    /// Other requests of the same run and shapes: none of them has a marker that one of
+    /// these has.
+    pub(super) fn aside(&self) -> Self {
+        let mut random = self.random.clone();
+        // The traffic itself has stream 0.
+        random.set_stream(1);
+        Self {
+            random,
+            shapes: self.shapes.clone(),
+            run: self.run.clone(),
+            order: self.order.clone(),
+            sent: 0,
+        }
+    }
+
+    /// Has the shapes come from the beginning of a cycle again.
+    pub(super) fn begin_cycle(&mut self) {
+        self.sent = 0;
+    }
+
     /// What all markers begin with.
     pub(super) fn run(&self) -> &str {
         &self.run
@@ -139,16 +159,18 @@ impl Plan {
     /// The least number of requests that this plan needs for its shapes.
     pub fn least_requests(&self) -> u32 {
         let shapes = Traffic::new(self).shapes.len();
-        u32::try_from(shapes)
-            .unwrap_or(u32::MAX)
-            .saturating_mul(LEAST_CYCLES)
+        self.cycle(shapes).saturating_mul(LEAST_CYCLES)
     }
 
     /// The requests that a check with this plan sends, in order, each as a part of
     /// a `.http` file. The same plan gives the same text, byte for byte.
     pub fn requests_as_text(&self) -> impl Iterator<Item = Result<String, http::Error>> + use<> {
         let mut traffic = Traffic::new(self);
+        let batches = self.batches(traffic.shapes.len());
         (1..=self.requests).map(move |number| {
+            if batches.is_some_and(|batches| batches.begins_cycle_with(number)) {
+                traffic.begin_cycle();
+            }
             let sent = traffic.next()?;
             let name = format!("request {number}: {}", traffic.shapes[sent.shape]);
             Ok(print::text(&name, &sent.request))
@@ -173,7 +195,7 @@ fn letters(random: &mut ChaCha8Rng, len: usize) -> String {
 }
 
 /// A number below `bound`. The bias is of no concern here.
-fn below(random: &mut ChaCha8Rng, bound: usize) -> usize {
+pub(super) fn below(random: &mut ChaCha8Rng, bound: usize) -> usize {
     (random.next_u64() % bound.max(1) as u64) as usize
 }
 

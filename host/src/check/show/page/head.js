@@ -18,10 +18,18 @@ function showVerdict(report, seed) {
     fact("requests", count(report.requests)),
     fact("door", report.door),
     fact("isolation", report.isolation),
+    ...overlapped(report),
     fact("seed", seed),
     fact("memory at the end", size(report.memory)),
   );
   byId("foot").textContent = `lavandula ${visible(report.lavandula)}, report format ${report.format}`;
+}
+
+/** How requests overlapped, where they did. */
+function overlapped({ overlap }) {
+  if (overlap == null) return [];
+  const { at_a_time: asked, in_flight: seen } = overlap;
+  return [fact("at a time", `${count(asked)}, ${count(seen)} in flight together`)];
 }
 
 /** Something that one can go to on the map. */
