@@ -122,8 +122,12 @@ impl Apart {
                             whose(first),
                             whose(other)
                         );
-                        let blame = Blame::between(numbers).at(Some(place));
-                        (detail, blame.by(Some(whose(other)), whose(first)))
+                        let blame = Blame {
+                            place: Some(place),
+                            written_by: Some(whose(other)),
+                            ..Blame::between(numbers)
+                        };
+                        (detail, blame)
                     });
                 }
             }
