@@ -1,5 +1,8 @@
 //! Invocations of one instance that overlap, each with its own memory.
 
+#[allow(dead_code, reason = "of other makers, one is of interest here")]
+#[path = "makers/build.rs"]
+mod build;
 #[path = "support/overlap.rs"]
 mod overlap;
 mod support;
@@ -9,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use lavandula_host::build::Target;
 use wasmtime_wasi_http::WasiBody;
 
-use overlap::{Guest, Open, Origin, all, get, open_ended, post};
+use overlap::{Guest, Instance, Open, Origin, all, get, open_ended, post};
 
 const OVERLAP: &str = "tests/guests/overlap";
 
@@ -90,42 +93,69 @@ async fn invocations_that_wait_do_not_mix_in_whatever_order_they_go_on() {
     }
 }
 
+/// Rounds of sixteen requests, as many as there is time for: `LAVANDULA_OVERLAP_ROUNDS`.
+fn rounds() -> usize {
+    let rounds = std::env::var("LAVANDULA_OVERLAP_ROUNDS");
+    rounds.map_or(100, |rounds| rounds.parse().expect("a number"))
+}
+
+/// So many rounds in one instance, sixteen requests at a time. Says what memory was
+/// after each of them, and tells of it.
+async fn many(instance: &mut Instance, path: &str, told: &str) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let began = std::time::Instant::now();
+    let ran = instance.run(async |open| {
+        for round in 0..rounds() {
+            let sixteen = (0..16).map(async |n| {
+                let marker = format!("{round}-{n}-marker");
+                let target = format!("{path}?marker={marker}");
+                let origin = format!("http://near.test/gate/{marker}");
+                let answer = open.ask(post(&target, &origin, marker.as_bytes())).await;
+                assert_eq!(answer.text(), format!("{marker} {marker} is open"));
+            });
+            all(sixteen).await;
+            sizes.push(open.memory());
+        }
+        open.settle().await;
+    });
+    ran.await.expect("no trap");
+    let (took, requests) = (began.elapsed(), 16 * rounds());
+    let kib = |bytes: usize| bytes >> 10;
+    let peak = sizes.iter().max().copied().unwrap_or(0);
+    let grown = sizes[sizes.len() - 1] - sizes[0];
+    println!(
+        "{told}: {requests} requests in {took:?}, memory {} KiB at most, grown by {} KiB since \
+         the first round",
+        kib(peak),
+        kib(grown)
+    );
+    sizes
+}
+
 #[tokio::test]
 async fn many_requests_overlap_in_one_instance_and_memory_stays_as_it_is() {
-    // As many as there is time for.
-    let rounds = std::env::var("LAVANDULA_OVERLAP_ROUNDS");
-    let rounds: usize = rounds.map_or(100, |rounds| rounds.parse().expect("a number"));
     let guest = guest();
     // With the arena, and for comparison with the platform's allocator alone.
     for path in ["/marked", "/beside"] {
         let mut instance = guest.start_with(nearby).await;
-        let mut sizes = Vec::new();
-        let ran = instance.run(async |open| {
-            for round in 0..rounds {
-                let sixteen = (0..16).map(async |n| {
-                    let marker = format!("{round}-{n}-marker");
-                    let target = format!("{path}?marker={marker}");
-                    let origin = format!("http://near.test/gate/{marker}");
-                    let answer = open.ask(post(&target, &origin, marker.as_bytes())).await;
-                    assert_eq!(answer.text(), format!("{marker} {marker} is open"));
-                });
-                all(sixteen).await;
-                sizes.push(open.memory());
-            }
-            open.settle().await;
-        });
-        let began = std::time::Instant::now();
-        ran.await.expect("no trap");
-        let (took, requests) = (began.elapsed(), 16 * rounds);
-        let peak = sizes.iter().max().expect("a round") >> 10;
-        println!("{path}: {requests} requests in {took:?}, memory {peak} KiB at most");
+        let sizes = many(&mut instance, path, path).await;
         let usage = instance.usage().await;
-        println!("{path}: {usage:?}");
-        assert_eq!(usage.resets, requests as u64);
+        assert_eq!(usage.resets, 16 * rounds() as u64);
         assert_eq!(instance.resources(), 0);
         let flat = sizes[sizes.len() / 4];
         assert_eq!(sizes.last(), Some(&flat), "{path}: {sizes:?}");
     }
+}
+
+/// To compare with: what it does is no matter of ours, but that it answers is.
+#[tokio::test]
+async fn many_requests_overlap_in_an_instance_of_another_maker() {
+    let component = build::component("overlap", build::Builder::Cargo);
+    let Some(component) = component else { return };
+    let guest = Guest::load(&component);
+    let mut instance = guest.start_with(nearby).await;
+    many(&mut instance, "/", "wasip3, std's allocator").await;
+    assert_eq!(instance.resources(), 0);
 }
 
 #[tokio::test]

@@ -194,6 +194,10 @@ impl Writer {
                 if bytes.is_empty() {
                     return Ok(());
                 }
+                if piece.capacity() < bytes.len() {
+                    // A larger one would leave behind what this one has had.
+                    super::wipe(piece);
+                }
                 piece.clear();
                 piece.extend_from_slice(bytes);
                 *piece = stream.write_all(core::mem::take(piece)).await;

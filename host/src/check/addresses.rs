@@ -21,8 +21,9 @@ pub(super) enum Rule {
         /// The last one that may lie elsewhere.
         until: u32,
     },
-    /// Nothing: those that overlap lie where there is room beside the others. That this
-    /// room does not become more is the matter of `size` and `footprint`.
+    /// Nothing: those that overlap lie where there is room beside the others, and their
+    /// bodies come in other pieces each time. That this room does not become more is the
+    /// matter of `size` and `footprint`.
     Beside,
 }
 
@@ -138,8 +139,8 @@ impl Addresses {
                 return NOTHING_COMPARED.to_owned();
             }
             if rule == Rule::Beside {
-                return "not judged where requests overlap: each lies where there is room beside \
-                        the others"
+                return "not judged where requests overlap: each lies where there is room, and its \
+                        body comes in other pieces each time"
                     .to_owned();
             }
             let same = match rule {

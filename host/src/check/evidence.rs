@@ -153,9 +153,7 @@ impl<'a> Judge<'a> {
             Pace::Together => Grain::WasmPage,
         };
         let rule = match course {
-            Course::Whole { .. } | Course::Named if keeps && together == Pace::Together => {
-                Rule::Beside
-            }
+            _ if together == Pace::Together => Rule::Beside,
             Course::Whole { warm_up } if keeps => Rule::Again {
                 until: middle(warm_up, requests),
             },

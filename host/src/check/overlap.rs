@@ -105,8 +105,10 @@ impl Apart {
             let Some(said) = &look.said else { continue };
             self.looks += 1;
             for block in &said.blocks {
-                let mut of_block = (look.markers.iter()).filter(|(place, _)| {
-                    place.memory == batch.home && block.contains(&place.offset)
+                // What one that has ended left there is the matter of `content`.
+                let mut of_block = (look.markers.iter()).filter(|(place, number)| {
+                    let runs = look.open.get(*number) == Some(&true);
+                    runs && place.memory == batch.home && block.contains(&place.offset)
                 });
                 let Some(&(_, first)) = of_block.next() else {
                     continue;
@@ -122,8 +124,12 @@ impl Apart {
                             whose(first),
                             whose(other)
                         );
-                        let blame = Blame::between(numbers).at(Some(place));
-                        (detail, blame.by(Some(whose(other)), whose(first)))
+                        let blame = Blame {
+                            place: Some(place),
+                            written_by: Some(whose(other)),
+                            ..Blame::between(numbers)
+                        };
+                        (detail, blame)
                     });
                 }
             }

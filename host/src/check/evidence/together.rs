@@ -113,16 +113,6 @@ impl<'a> Judge<'a> {
         let arenas = Arenas::of(batch);
         match &batch.end {
             Ok(seen) => {
-                if number > self.warm_until {
-                    for (sent, places) in sent.iter().zip(&batch.sighted.places) {
-                        let shape = self.shapes[sent.shape].clone();
-                        let request = Request {
-                            number,
-                            shape: &shape,
-                        };
-                        self.addresses.hear(&request, sent.shape, places);
-                    }
-                }
                 self.hear_instance(&all, last.shape, seen, sent.len() as u32);
                 self.content.hear_end(&all, seen, Some(&arenas), self.names);
                 self.claims.hear_together(&all, sent, seen);

@@ -91,6 +91,14 @@ fn a_block_that_has_two_breaks_it() {
 }
 
 #[test]
+fn what_an_ended_one_has_left_is_another_matter() {
+    let blocks = [0x100..0x200];
+    let mut left = batch(2, &blocks, &[(0x110, 1), (0x120, 0)]);
+    left.looks[0].open[0] = false;
+    assert!(evidence(&left).holds);
+}
+
+#[test]
 fn what_was_not_seen_is_not_claimed() {
     let none = evidence(&batch(0, &[], &[]));
     assert!(none.holds && none.detail.starts_with("no marker was seen in memory"));
