@@ -50,6 +50,8 @@ pub enum Isolation {
     Instance,
     /// One that is rewound.
     Rewind,
+    /// One that several use at a time.
+    Shared,
 }
 
 /// What a server of ours logs, into a file.
@@ -70,6 +72,9 @@ pub enum Tuning {
     Pool,
     /// As it comes, with a limit on the time of a request, as ours has one.
     Timeout,
+    /// As it comes, with the handler behind the door of WASI 0.3: an instance has 16
+    /// requests at a time, and 128 in all.
+    Service,
 }
 
 /// The pool of `wasmtime serve` with what ours has.
@@ -133,6 +138,26 @@ pub const SUBJECTS: &[Subject] = &[
         colour: "#c98a1b",
         kind: Kind::Wasmtime(Tuning::Timeout),
     },
+    Subject {
+        name: "shared-service",
+        what: "lavandula serve --isolation shared, through wasi:http 0.3: 16 requests at a time in \
+               an instance, and 128 in all",
+        colour: "#17807e",
+        kind: ours(Isolation::Shared, Door::Service, Log::Warnings),
+    },
+    Subject {
+        name: "instance-service",
+        what: "lavandula serve: an instance for each request, through wasi:http 0.3",
+        colour: "#7cc7c4",
+        kind: ours(Isolation::Instance, Door::Service, Log::Warnings),
+    },
+    Subject {
+        name: "wasmtime-serve-service",
+        what: "wasmtime serve as it comes, through wasi:http 0.3: 16 requests at a time in an \
+               instance, and 128 in all",
+        colour: "#8c564b",
+        kind: Kind::Wasmtime(Tuning::Service),
+    },
 ];
 
 const fn ours(isolation: Isolation, door: Door, log: Log) -> Kind {
@@ -159,6 +184,8 @@ pub struct Programs<'a> {
     pub bench: &'a Path,
     /// The component that is served.
     pub component: &'a Path,
+    /// The same handler behind the door of WASI 0.3.
+    pub service: &'a Path,
     /// What the floor answers.
     pub answers: &'a Path,
     /// Connections that a server has to take.
@@ -166,6 +193,22 @@ pub struct Programs<'a> {
 }
 
 impl Subject {
+    /// Whether it serves the handler behind the door of WASI 0.3.
+    pub fn is_service(&self) -> bool {
+        match self.kind {
+            Kind::Floor => false,
+            Kind::Ours { door, .. } => door == Door::Service,
+            Kind::Wasmtime(tuning) => tuning == Tuning::Service,
+        }
+    }
+
+    fn component<'a>(&self, programs: &Programs<'a>) -> &'a Path {
+        match self.is_service() {
+            true => programs.service,
+            false => programs.component,
+        }
+    }
+
     /// The command that starts it.
     pub fn command(&self, programs: &Programs<'_>) -> Command {
         // One more than are opened: for questions beside the load.
@@ -183,7 +226,7 @@ impl Subject {
                 log,
             } => {
                 let mut command = programs::command(programs.lavandula);
-                command.arg("serve").arg(programs.component);
+                command.arg("serve").arg(self.component(programs));
                 command.args(["--addr", ADDR, "--door", &door.to_string()]);
                 // All of them may wait at a time: nobody is refused who was let in.
                 command.args(["--max-connections", &connections]);
@@ -193,6 +236,7 @@ impl Subject {
                     match isolation {
                         Isolation::Instance => "instance",
                         Isolation::Rewind => "rewind",
+                        Isolation::Shared => "shared",
                     },
                 ]);
                 if log == Log::Warnings {
@@ -206,7 +250,7 @@ impl Subject {
                 // Of requests it lets any number wait.
                 command.args(["--max-concurrent-connections", &connections]);
                 match tuning {
-                    Tuning::None => {}
+                    Tuning::None | Tuning::Service => {}
                     Tuning::Pool => {
                         command.args(["-O", POOL]);
                     }
@@ -214,7 +258,7 @@ impl Subject {
                         command.args(["-W", "timeout=10s"]);
                     }
                 }
-                command.arg(programs.component);
+                command.arg(self.component(programs));
                 command
             }
         }

@@ -100,11 +100,14 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
         soak: Vec::new(),
         fairness: Vec::new(),
     };
+    let sample = benches.join("../examples/json-api");
+    let service = benches.join("handlers/json-api-service");
     let stage = |handler: &Path, subjects: Vec<_>, requests: Vec<Request>, connections| {
         cores::raise_open_files(connections)?;
         steps.say("building the servers and the handler");
         let wanted = Wanted {
             handler,
+            service: (handler == sample).then_some(&service),
             subjects,
             requests,
             connections,
@@ -115,8 +118,6 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
     };
     let wanted = |usual: Vec<_>| plan.subjects.clone().unwrap_or(usual);
     let named = |names: &[&str]| wanted(names.iter().filter_map(|name| subject(name)).collect());
-    let sample = benches.join("../examples/json-api");
-
     if let Some(compare) = &plan.compare {
         let requests = compare.loads.iter().map(|load| load.request).collect();
         let connections = compare.connections.iter().max().copied().unwrap_or(1);

@@ -20,6 +20,8 @@ use crate::Failure;
 pub struct Wanted<'a> {
     /// The crate of the handler.
     pub handler: &'a Path,
+    /// The crate of the same handler behind the door of WASI 0.3, where there is one.
+    pub service: Option<&'a Path>,
     /// Servers, in the order of the report.
     pub subjects: Vec<&'static Subject>,
     /// Requests that are going to be sent.
@@ -48,6 +50,7 @@ pub struct Stage<'a> {
 }
 
 const COMPONENT: &str = "component.wasm";
+const SERVICE: &str = "service.wasm";
 const ANSWERS: &str = "answers.json";
 
 /// The one whose answers all others must give.
@@ -82,6 +85,13 @@ impl<'a> Stage<'a> {
             .output(files.path().join(COMPONENT))
             .quiet()
             .run()?;
+        let services = wanted.subjects.iter().any(|subject| subject.is_service());
+        if let Some(service) = wanted.service.filter(|_| services) {
+            Build::new(service)
+                .output(files.path().join(SERVICE))
+                .quiet()
+                .run()?;
+        }
         let mut stage = Self {
             subjects: wanted.subjects,
             wasmtime,
@@ -132,6 +142,7 @@ impl<'a> Stage<'a> {
             wasmtime: self.wasmtime.as_ref().map_or(Path::new(""), |it| &it.path),
             bench: &self.bench,
             component: COMPONENT.as_ref(),
+            service: SERVICE.as_ref(),
             answers: ANSWERS.as_ref(),
             connections: self.connections,
         }
