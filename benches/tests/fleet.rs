@@ -31,7 +31,7 @@ fn fleet(options: &[&str]) -> (Option<i32>, Value) {
     let output = Command::new(BENCH)
         .args(["fleet", "--json", "--servers", "2", "--clients", "8"])
         .args(["--rate", "200", "--seconds", "1.5", "--program"])
-        .arg(lavandula::path("fleet"))
+        .arg(lavandula::path())
         .args(options)
         .output()
         .expect("it runs");

@@ -6,11 +6,9 @@
 mod lavandula;
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use lavandula_bench::serve::answer::{Answer, Request};
@@ -209,7 +207,7 @@ fn serve(arguments: &[&str]) -> Output {
     Command::new(BENCH)
         .arg("serve")
         .arg("--lavandula")
-        .arg(lavandula::path("serve"))
+        .arg(lavandula::path())
         .args(arguments)
         .output()
         .expect("it runs")
@@ -322,7 +320,7 @@ fn lavandula_under(options: &[&str], connections: usize) -> Measured {
         .run()
         .unwrap_or_else(|failure| panic!("{failure}"));
     cores::raise_open_files(connections).unwrap_or_else(|failure| panic!("{failure}"));
-    let mut command = programs::command(lavandula::path("serve"));
+    let mut command = programs::command(lavandula::path());
     command.args(["serve", "--addr", "127.0.0.1:0", "--log", "warn"]);
     command.args(options).arg(component);
     let server = Server::start("ours", &mut command).unwrap_or_else(|why| panic!("{why}"));

@@ -1,6 +1,7 @@
 //! What clients saw, window by window.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -76,7 +77,7 @@ pub struct Row {
     pub bound: Bound,
     /// How long it was.
     pub seconds: f64,
-    /// Requests that were due in it.
+    /// Requests that were due in it, those that failed where that was seen in it.
     pub requests: u64,
     /// Failures of those that may be sent twice, by kind.
     pub failed_repeatable: BTreeMap<String, u64>,
@@ -126,8 +127,19 @@ pub fn cost(balancer: &Balancer, samples: &[Sample]) -> Option<String> {
     ))
 }
 
-/// The windows with the requests that were due in them.
+/// When a request counts: one that was answered when it was due, and one that failed when
+/// that was seen, or what is done to a server would be blamed on the window before it.
+fn counts_at(sample: &Sample) -> Duration {
+    match sample.outcome {
+        Ok(_) => sample.due,
+        Err(_) => sample.due + sample.latency,
+    }
+}
+
+/// The windows with the requests that count in them. What was seen to fail only after the
+/// last one counts in that.
 pub fn rows(windows: &[Window], samples: &[Sample], builds: &[&'static str]) -> Vec<Row> {
+    let end = windows.last().map_or(Duration::MAX, |window| window.to);
     let row = |window: &Window| {
         let mut row = Row {
             name: window.name,
@@ -143,7 +155,11 @@ pub fn rows(windows: &[Window], samples: &[Sample], builds: &[&'static str]) -> 
             balancer: window.counters,
         };
         let mut latencies = Histogram::default();
-        let within = |sample: &&Sample| (window.from..window.to).contains(&sample.due);
+        let within = |sample: &&Sample| {
+            let at = counts_at(sample);
+            (window.from..window.to).contains(&at)
+                || sample.outcome.is_err() && window.to == end && at >= end
+        };
         for sample in samples.iter().filter(within) {
             row.requests += 1;
             match (sample.outcome, sample.nature) {
@@ -173,8 +189,6 @@ pub fn rows(windows: &[Window], samples: &[Sample], builds: &[&'static str]) -> 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::traffic::Trouble;
     use super::*;
 
@@ -221,6 +235,22 @@ mod tests {
         assert_eq!(rows[1].by_build, BTreeMap::from([("b", 1)]));
         assert_eq!(rows[1].worst_ms, 3.0);
         assert_eq!(rows[2].failed_unrepeatable["status 502"], 1);
+    }
+
+    #[test]
+    fn a_failure_belongs_to_the_window_that_it_was_seen_in() {
+        let mut lost = sample(1, Nature::Unrepeatable, Err(Trouble::Closed));
+        lost.latency = Duration::from_millis(1500);
+        let mut late = sample(3, Nature::Repeatable, Err(Trouble::Late));
+        late.latency = Duration::from_secs(10);
+        let windows = [
+            window(Bound::NoFailure, 0, 2),
+            window(Bound::OnlyUnrepeatable, 2, 4),
+        ];
+        let rows = rows(&windows, &[lost, late], &["a", "b"]);
+        let failed: Vec<_> = rows.iter().map(Row::failed).collect();
+        assert_eq!(failed, [0, 2]);
+        assert_eq!(rows[1].out_of_bound(), 1);
     }
 
     #[test]

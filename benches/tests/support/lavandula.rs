@@ -6,9 +6,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Where it is, built with the packages whose features decide what `cargo test` at the
-/// root has compiled, the test of this name, which is the caller, among them: so
-/// wasmtime is not compiled a second time.
-pub fn path(test: &str) -> &'static Path {
+/// root has compiled, and with a test that all of them have, for the features that only
+/// tests need: so wasmtime is not compiled a second time.
+pub fn path() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let bench = Path::new(env!("CARGO_BIN_EXE_lavandula-bench"));
@@ -22,7 +22,8 @@ pub fn path(test: &str) -> &'static Path {
         let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--quiet", "-p", "lavandula"])
             .args(["-p", "lavandula-bench", "-p", "lavandula-host"])
-            .args(["--bin", "lavandula", "--test", test, "--profile", profile])
+            .args(["--bin", "lavandula", "--test", "serve"])
+            .args(["--profile", profile])
             .arg("--target-dir")
             .arg(target)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
