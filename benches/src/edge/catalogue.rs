@@ -98,7 +98,8 @@ const OURS: &str = "`cargo install --path host`; here it is built with the bench
 const WASMTIME: &str =
     "crate `wasmtime-cli`; here it is built by the benchmark, as `benches/wasmtime`";
 /// What those of JavaScript say themselves where Node.js is there to ask them.
-const NODE: &str = "Node.js 20 or later, and `npm ci` in `js/edge`";
+const NODE: &str =
+    "Node.js 20 or later, and `npm ci --prefix js/runtimes`; for jco `--prefix js/conformance`";
 
 /// One of JavaScript.
 const fn javascript(name: &'static str, door: Door, what: &'static str) -> Runtime {

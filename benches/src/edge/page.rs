@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::cases::CASES;
-use super::catalogue::{MAKERS, RUNTIMES, Runtime, STD, runtime};
+use super::catalogue::{Known, MAKERS, RUNTIMES, Runtime, STD, runtime};
 use super::guests::Heap;
 use super::look::{AT_A_TIME, IN_TURN, STARTS};
 use super::record::{MakerRow, OURS, Outcome, Ran, Record, Row, Sight};
@@ -126,18 +126,19 @@ fn cases(rows: &[Shown<'_>], page: &mut String) {
     );
     let mut notes = String::new();
     for shown in rows {
-        for (heap, sight) in Heap::ALL.into_iter().zip(shown.sights()) {
-            for (case, why) in sight.map(Sight::wrong).unwrap_or_default() {
-                let known = shown.runtime.known.iter().find(|known| known.case == case);
-                let known = known.map_or(String::new(), |known| format!(" ({})", known.why));
-                let _ = writeln!(
-                    notes,
-                    "- `{}`, **{case}**, with {}: {}{known}",
-                    shown.row.runtime,
-                    heap.what(),
-                    escaped(why),
-                );
-            }
+        for told in failures(shown) {
+            let known = shown.runtime.known.iter();
+            let mut known = known.filter(|known| known.case == told.case);
+            let known = known.next().map(|known| format!(" ({})", known.why));
+            let _ = writeln!(
+                notes,
+                "- `{}`, **{}**, with {}: {}{}",
+                shown.row.runtime,
+                told.case,
+                told.with,
+                escaped(told.why),
+                known.unwrap_or_default(),
+            );
         }
         for told in &shown.ran.ours.cases {
             if let Ok(Some(note)) = &told.judged
@@ -169,6 +170,31 @@ fn cases(rows: &[Shown<'_>], page: &mut String) {
     if !notes.is_empty() {
         let _ = write!(page, "\nWhat was seen besides:\n\n{notes}");
     }
+}
+
+/// A case that a runtime fails.
+struct Failure<'a> {
+    case: &'a str,
+    with: &'static str,
+    why: &'a str,
+}
+
+/// What fails with both allocators in the same way is told once.
+fn failures<'a>(shown: &Shown<'a>) -> Vec<Failure<'a>> {
+    let [ours, std] = shown
+        .sights()
+        .map(|sight| sight.map_or(Vec::new(), Sight::wrong));
+    let of = |heap: Heap, (case, why): (&'a str, &'a str), both: bool| Failure {
+        case,
+        why,
+        with: if both { "both allocators" } else { heap.what() },
+    };
+    let first = ours
+        .iter()
+        .map(|&one| of(Heap::Invocation, one, std.contains(&one)));
+    let alone = std.iter().filter(|one| !ours.contains(one));
+    let alone = alone.map(|&one| of(Heap::Std, one, false));
+    first.chain(alone).collect()
 }
 
 /// The case whose note stands in the table.
@@ -213,11 +239,7 @@ fn isolation(rows: &[Shown<'_>], page: &mut String) {
                 .map(|sight| sight.map_or("not run".to_owned(), figure));
             cells.join(" | ")
         };
-        let isolation = shown
-            .ran
-            .std
-            .as_ref()
-            .map_or("not known".to_owned(), isolated);
+        let isolation = isolation_of(shown);
         let _ = writeln!(
             page,
             "| `{}` | {isolation} | {} | {} | {} |",
@@ -227,6 +249,7 @@ fn isolation(rows: &[Shown<'_>], page: &mut String) {
             both(resident),
         );
     }
+    growing(rows, page);
     let crossed: u32 = rows
         .iter()
         .flat_map(|shown| shown.sights().into_iter().flatten())
@@ -247,6 +270,37 @@ fn isolation(rows: &[Shown<'_>], page: &mut String) {
             crossed.to_string()
         },
     );
+}
+
+/// Runtimes whose own memory becomes more than an instance's does.
+fn growing(rows: &[Shown<'_>], page: &mut String) {
+    let grows = |sight: &Sight| match (sight.resident_first, sight.resident_after) {
+        (Some(first), Some(after)) => after > 2 * first && after > first + MOST_GROWTH,
+        _ => false,
+    };
+    for shown in rows {
+        if shown.sights().into_iter().flatten().any(grows) {
+            let _ = writeln!(
+                page,
+                "\nThe memory of `{}` became far more than that of the instance in it: it is the \
+                 runtime's own, and grows with either allocator.",
+                shown.row.runtime
+            );
+        }
+    }
+}
+
+/// What a runtime may take for what it compiles and has not yet collected.
+const MOST_GROWTH: u64 = 128 << 20;
+
+fn isolation_of(shown: &Shown<'_>) -> String {
+    let rewinds = |known: &Known| known.case == STD;
+    match &shown.ran.std {
+        Ok(sight) => isolated(sight),
+        // Who cannot be run without an image is put back to it.
+        Err(_) if shown.runtime.known.iter().any(rewinds) => "kept, and rewound".to_owned(),
+        Err(_) => "not known".to_owned(),
+    }
 }
 
 fn isolated(sight: &Sight) -> String {

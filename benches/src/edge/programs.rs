@@ -99,7 +99,11 @@ impl Programs {
                     .lavandula
                     .get_or_insert_with(|| lavandula(named).map_err(|error| error.to_string()))
                     .clone()?;
-                of(program)?
+                let note = unoptimised(&program);
+                Found {
+                    note,
+                    ..of(program)?
+                }
             }
             Kind::Wasmtime(_) => {
                 let named = self.named.wasmtime.as_deref();
@@ -109,8 +113,8 @@ impl Programs {
                     .clone()?;
                 Found {
                     version: wasmtime.version,
+                    note: unoptimised(&wasmtime.path),
                     program: wasmtime.path,
-                    note: None,
                     install: None,
                 }
             }
@@ -141,6 +145,9 @@ impl Programs {
             .join(format!("{WASMCLOUD}{}", std::env::consts::EXE_SUFFIX));
         if program.exists() {
             return Ok(program);
+        }
+        if !folder.exists() {
+            return Err("there is no benches/wasmcloud: give `--wasmcloud PATH`".to_owned());
         }
         if asked == Asked::WithAll {
             return Err(
@@ -235,8 +242,7 @@ impl Programs {
                 command.args(["--listen", &addr.to_string()]).args(options);
             }
             Kind::JavaScript => {
-                command.arg(self.root.join(javascript::SCRIPT));
-                command.arg(runtime.name);
+                command.args([javascript::SCRIPT, runtime.name]);
                 command.arg(match runtime.door {
                     Door::Fetch => "--package",
                     _ => "--component",
@@ -260,6 +266,12 @@ fn absolute(named: Option<&Path>, name: &str) -> PathBuf {
         Some(path) => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
         None => PathBuf::from(name),
     }
+}
+
+/// What is to be known of a program of this workspace that was built for development.
+fn unoptimised(program: &Path) -> Option<String> {
+    let folder = program.parent()?.file_name()?;
+    (folder == "debug").then(|| "a build without optimisation: its times say nothing".to_owned())
 }
 
 fn with(why: &str, runtime: &Runtime, otherwise: &str) -> String {
@@ -339,6 +351,13 @@ mod tests {
     }
 
     #[test]
+    fn a_build_for_development_is_told_as_one() {
+        assert!(unoptimised(Path::new("/here/target/debug/lavandula")).is_some());
+        assert!(unoptimised(Path::new("/here/target/release/lavandula")).is_none());
+        assert!(unoptimised(Path::new("lavandula")).is_none());
+    }
+
+    #[test]
     fn one_that_is_missing_says_what_installs_it() {
         let named = Named {
             viceroy: Some("/nowhere/viceroy".into()),
@@ -353,10 +372,17 @@ mod tests {
             why.contains("no `viceroy`") && why.contains("cargo install viceroy"),
             "{why}"
         );
+    }
+
+    #[test]
+    fn what_takes_long_to_build_is_built_only_where_it_is_asked_for() {
+        let root = tempfile::tempdir().unwrap();
+        let mut programs = Programs::new(root.path(), Named::default());
         let wasmcloud = runtime("wasmcloud").expect("it is in the catalogue");
-        let why = programs
-            .find(wasmcloud, Asked::WithAll)
-            .expect_err("it is not built");
+        let why = programs.find(wasmcloud, Asked::ByName).unwrap_err();
+        assert!(why.contains("no benches/wasmcloud"), "{why}");
+        fs::create_dir_all(root.path().join("benches/wasmcloud")).unwrap();
+        let why = programs.find(wasmcloud, Asked::WithAll).unwrap_err();
         assert!(why.contains("--only wasmcloud"), "{why}");
     }
 
