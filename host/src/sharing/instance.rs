@@ -16,7 +16,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -29,6 +29,7 @@ use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut, Trap};
 use wasmtime_wasi_http::p3::bindings::Service;
 
+use super::bell::{Bell, Poller};
 use super::needs::{Needs, Tellers};
 use super::seat::{Ask, Line, Seat};
 use super::{Entry, Need, Shared, Stay};
@@ -415,7 +416,9 @@ impl Resident<'_> {
         let mut needs = Needs::new(tellers);
         let trap = Mutex::new(None);
         let mut turns: Vec<Turn<'_>> = Vec::new();
+        let poller = Arc::new(Poller::default());
         std::future::poll_fn(|cx| {
+            poller.is(cx.waker());
             let mut floor = self.floor();
             let rested = std::mem::replace(&mut floor.rested, false);
             floor.memory = accessor.with(|mut store| {
@@ -429,7 +432,9 @@ impl Resident<'_> {
             let Floor { seats, memory, .. } = &mut *floor;
             let mut failed = false;
             for (turn, seat) in turns.iter_mut().zip(seats) {
-                failed |= turn.step(cx, seat, pass, memory, self.host) == Step::Failed;
+                if turn.is_due(seat, pass) {
+                    failed |= turn.step(seat, pass, memory, self.host) == Step::Failed;
+                }
             }
             if let Some(error) = trap.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Poll::Ready(error);
@@ -459,7 +464,7 @@ impl Resident<'_> {
                     && let Some(ask) = self.shared.take()
                 {
                     floor.acted = true;
-                    match self.seat(ask, &mut floor, service, accessor, &trap) {
+                    match self.seat(ask, &mut floor, service, accessor, &trap, &poller) {
                         Ok(turn) => turns.push(turn),
                         Err(error) => return Poll::Ready(error),
                     }
@@ -483,6 +488,7 @@ impl Resident<'_> {
         service: &Service,
         accessor: &'a Accessor<State>,
         trap: &'a Mutex<Option<wasmtime::Error>>,
+        poller: &Arc<Poller>,
     ) -> wasmtime::Result<Turn<'a>> {
         let Ask {
             request,
@@ -536,18 +542,18 @@ impl Resident<'_> {
             }
         });
         let flow = Flow::new(call, Some(replied), method, self.host.limits());
-        Ok(Turn(Talk::Flowing(flow)))
+        Ok(Turn::new(Talk::Flowing(flow), poller))
     }
 
     /// Takes those off the list whose calls are over. Whether there were any.
     fn strike_off(&self, floor: &mut Floor, turns: &mut Vec<Turn<'_>>) -> bool {
         let mut any = false;
         for at in (0..turns.len()).rev() {
-            if !matches!(turns[at].0, Talk::Over { .. }) {
+            if !matches!(turns[at].talk, Talk::Over { .. }) {
                 continue;
             }
             any = true;
-            let Talk::Over { whole, said, .. } = turns.swap_remove(at).0 else {
+            let Talk::Over { whole, said, .. } = turns.swap_remove(at).talk else {
                 continue;
             };
             let mut seat = floor.seats.swap_remove(at);
@@ -685,7 +691,14 @@ fn beside(failure: &Failure) -> impl Fn() -> Failure + use<> {
 }
 
 /// A request within the loop.
-struct Turn<'a>(Talk<'a>);
+struct Turn<'a> {
+    talk: Talk<'a>,
+    bell: Arc<Bell>,
+    /// Its own, by which the bell is rung.
+    waker: Waker,
+    /// Whether it has gone on since the loop last waited.
+    moved: bool,
+}
 
 /// How far it has come.
 enum Talk<'a> {
@@ -713,12 +726,32 @@ enum Step {
 }
 
 impl<'a> Turn<'a> {
+    fn new(talk: Talk<'a>, poller: &Arc<Poller>) -> Self {
+        let bell = Bell::new(poller.clone());
+        Self {
+            talk,
+            waker: bell.clone().into(),
+            bell,
+            moved: true,
+        }
+    }
+
+    /// Whether there is something to do for it in this pass.
+    fn is_due(&mut self, seat: &Seat, pass: Pass) -> bool {
+        let rung = self.bell.was_rung();
+        // Its time may be up, of which no bell tells.
+        let dead = matches!(seat.line, Line::Dead) && matches!(self.talk, Talk::Flowing(_));
+        let due = rung || dead || pass == Pass::Waits && self.moved;
+        self.moved = pass == Pass::Works && (due || self.moved);
+        due
+    }
+
     /// Whether there are some that are over and of which the guest was not asked, which
     /// it is now.
     fn want_figures(turns: &mut [Self]) -> bool {
         let mut any = false;
         for turn in turns {
-            if let Talk::Over { asked, .. } = &mut turn.0 {
+            if let Talk::Over { asked, .. } = &mut turn.talk {
                 any |= !std::mem::replace(asked, true);
             }
         }
@@ -726,17 +759,12 @@ impl<'a> Turn<'a> {
     }
 
     /// Goes on as far as it can.
-    fn step(
-        &mut self,
-        cx: &mut Context<'_>,
-        seat: &mut Seat,
-        pass: Pass,
-        memory: &MemoryUse,
-        host: &Host,
-    ) -> Step {
+    fn step(&mut self, seat: &mut Seat, pass: Pass, memory: &MemoryUse, host: &Host) -> Step {
+        let waker = self.waker.clone();
+        let cx = &mut Context::from_waker(&waker);
         let mut step = Step::Fine;
         loop {
-            let talk = std::mem::replace(&mut self.0, Talk::over(Ok(None)));
+            let talk = std::mem::replace(&mut self.talk, Talk::over(Ok(None)));
             let (next, goes_on) = match talk {
                 Talk::Flowing(flow) if !seat.is_heard(cx) => (Talk::unheard(flow), true),
                 Talk::Flowing(flow) => Self::flow(flow, cx, seat, pass, memory, host, &mut step),
@@ -762,7 +790,7 @@ impl<'a> Turn<'a> {
                 }
                 over @ Talk::Over { .. } => (over, false),
             };
-            self.0 = next;
+            self.talk = next;
             if !goes_on {
                 return step;
             }
