@@ -179,11 +179,17 @@ async fn requests_that_overlap_are_each_answered_right_in_both_orders() {
                 stage.origin.waited_for(marker).await;
             }
             // All of them wait by now, and others come and go.
-            let counts = [stage.count().await, stage.count().await];
+            let mut counts = Vec::new();
+            for _ in 0..20 {
+                counts.push(stage.count().await);
+            }
+            let is_first = |count: &String| count == "1";
             if form.is_empty() {
-                assert_ne!(counts, ["1", "1"], "each has an instance of its own");
+                let reused = counts.iter().any(|count| !is_first(count));
+                assert!(reused, "each has an instance of its own: {counts:?}");
             } else {
-                assert_eq!(counts, ["1", "1"], "an instance knows of others");
+                let alone = counts.iter().all(is_first);
+                assert!(alone, "an instance knows of others: {counts:?}");
             }
             for n in order {
                 stage.origin.open(&markers[n]);
