@@ -141,7 +141,7 @@ pub const RUNTIMES: [Runtime; 25] = [
         door: Door::Fast,
         install: OURS,
         least: None,
-        kind: Kind::Lavandula(&["--isolation", "instance", "--door", "fast"]),
+        kind: Kind::Lavandula(&["--isolation", "instance"]),
         known: &[],
     },
     Runtime {
@@ -150,7 +150,7 @@ pub const RUNTIMES: [Runtime; 25] = [
         door: Door::Fast,
         install: OURS,
         least: None,
-        kind: Kind::Lavandula(&["--isolation", "rewind", "--door", "fast"]),
+        kind: Kind::Lavandula(&["--isolation", "rewind"]),
         known: &[Known {
             case: STD,
             why: "it keeps no image of itself that it could be rewound to, and is refused",

@@ -145,7 +145,10 @@ pub fn judge(heap: Heap, requests: u32, seen: &Seen) -> Result<(), String> {
         return Err(format!("{times} of {requests}: {what}"));
     }
     if seen.right != requests {
-        return Err(format!("{} of {requests} were answered", seen.right));
+        let (right, longest) = (seen.right, markers::LONGEST);
+        return Err(format!(
+            "{right} of {requests} were answered in {longest:?}"
+        ));
     }
     if must_be_fresh(heap) && seen.served_most > 0 {
         return Err(format!(

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,10 @@ pub const AT_A_TIME: usize = 16;
 
 /// So many that are wrong are enough.
 const MOST_WRONG: u32 = 5;
+
+/// How long all of them together may take: a runtime that starts a thread for each is slow,
+/// and is not to hold up the others.
+pub const LONGEST: Duration = Duration::from_secs(240);
 
 /// What a marker begins with, and how many hex digits follow.
 const PREFIX: &str = "mark-";
@@ -110,7 +115,9 @@ fn connection(addr: SocketAddr, left: &AtomicU32, wrong: &AtomicU32, seed: u64) 
     let mut client = Client::new(addr, PATIENCE);
     let mut random = Random::new(seed);
     let mut seen = Seen::default();
-    while wrong.load(Ordering::Relaxed) < MOST_WRONG
+    let until = Instant::now() + LONGEST;
+    while Instant::now() < until
+        && wrong.load(Ordering::Relaxed) < MOST_WRONG
         && left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 left.checked_sub(1)

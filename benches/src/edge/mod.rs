@@ -375,7 +375,7 @@ mod tests {
         };
         let why = why.to_string();
         assert!(
-            why.contains("`iis`") && why.contains("jco-serve, makers"),
+            why.contains("`iis`") && why.contains("jco-serve-worker, makers"),
             "{why}"
         );
         let some = chosen(&names(&["spin", "makers"])).expect("they are there");
