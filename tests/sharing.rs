@@ -291,6 +291,28 @@ async fn an_instance_that_nobody_needs_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_takes_no_processor_time() {
+    let (server, origin) = server(&[]).await;
+    assert_eq!(server.count().await, "1");
+    let span = Duration::from_secs(2);
+    // Nobody but the instance, and then somebody in it who waits.
+    for waiting in [false, true] {
+        let asked = waiting.then(|| server.ask("/marked?marker=w", &origin.gate("w"), b"w"));
+        if waiting {
+            waited(&origin, "w").await;
+        }
+        let before = server.0.computed();
+        tokio::time::sleep(span).await;
+        let took = server.0.computed() - before;
+        assert!(took < span / 10, "{took:?} of {span:?}, waiting: {waiting}");
+        if let Some(asked) = asked {
+            origin.open("w");
+            assert_eq!(whole(asked).await.status, 200);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_has_grown_too_large_goes() {
     let (server, _) = server(&["--keep-memory=2MiB"]).await;
     let answer = server.get("/hold?n=3000000").await;

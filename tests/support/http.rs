@@ -151,6 +151,19 @@ impl Server {
         }
     }
 
+    /// Processor time that its threads have had.
+    pub fn computed(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.process.id()));
+        let nanoseconds = threads.expect("it runs").map(|thread| {
+            let path = thread.expect("a folder").path().join("schedstat");
+            // None where the thread has ended meanwhile.
+            let stat = fs::read_to_string(path).unwrap_or_default();
+            let first = stat.split(' ').next().unwrap_or_default();
+            first.parse().unwrap_or(0)
+        });
+        Duration::from_nanos(nanoseconds.sum())
+    }
+
     /// Resident memory, in KiB.
     pub fn resident(&self) -> u64 {
         let status = text(format!("/proc/{}/status", self.process.id()).as_ref());

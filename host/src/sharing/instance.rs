@@ -25,7 +25,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Sleep, sleep_until};
-use wasmtime::component::Accessor;
+use wasmtime::component::{Accessor, AccessorTask};
 use wasmtime::{AsContextMut, Trap};
 use wasmtime_wasi_http::p3::bindings::Service;
 
@@ -148,6 +148,18 @@ struct Resident<'a> {
     shared: &'a Arc<Shared>,
     home: &'a Handle,
     floor: Mutex<Floor>,
+}
+
+/// A task of the host's in the event loop that is there and does nothing.
+///
+/// A loop without any polls its future once more before it waits, although nothing has
+/// gone on. Here that would look as if something had, for ever.
+struct Company;
+
+impl AccessorTask<State> for Company {
+    async fn run(self, _: &Accessor<State>) -> wasmtime::Result<()> {
+        std::future::pending().await
+    }
 }
 
 /// What the event loop and whoever polls it both know. They take turns.
@@ -417,6 +429,9 @@ impl Resident<'_> {
         let trap = Mutex::new(None);
         let mut turns: Vec<Turn<'_>> = Vec::new();
         let poller = Arc::new(Poller::default());
+        if let Err(error) = accessor.spawn(Company) {
+            return error;
+        }
         std::future::poll_fn(|cx| {
             poller.is(cx.waker());
             let mut floor = self.floor();
