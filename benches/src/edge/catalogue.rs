@@ -86,7 +86,7 @@ pub enum Kind {
     Wasmtime(&'static [&'static str]),
     /// `viceroy serve`.
     Viceroy,
-    /// The program of `benches/wasmcloud`.
+    /// A program that is given, which serves a component on wasmCloud.
     Wasmcloud,
     /// `spin up`.
     Spin,
@@ -206,8 +206,8 @@ pub const RUNTIMES: [Runtime; 25] = [
         name: "wasmcloud",
         what: "wasmCloud: a host on NATS and an HTTP server for the component",
         door: Door::Wasi02,
-        install: "`apt-get install nats-server`, and the crate `wasmcloud-host`, which \
-                  `--only wasmcloud` builds as `benches/wasmcloud` (some 20 minutes)",
+        install: "`--wasmcloud PATH`, a program that is run as `PATH serve COMPONENT --addr ADDR`; \
+                  the crate `wasmcloud-host` 0.27.1 alone does not compile with Rust 1.95",
         least: None,
         kind: Kind::Wasmcloud,
         known: &[],

@@ -22,7 +22,7 @@ pub struct Named {
     pub wasmtime: Option<PathBuf>,
     /// `viceroy`, where it is not on the `PATH`.
     pub viceroy: Option<PathBuf>,
-    /// `lavandula-bench-wasmcloud`, where it is not in its workspace.
+    /// A program that serves a component on wasmCloud.
     pub wasmcloud: Option<PathBuf>,
 }
 
@@ -69,7 +69,7 @@ pub struct Programs {
     javascript: Option<Result<BTreeMap<String, Listed>, String>>,
 }
 
-/// The program of `benches/wasmcloud`.
+/// What a program is called that serves on wasmCloud.
 const WASMCLOUD: &str = "lavandula-bench-wasmcloud";
 
 /// An address with a port of the system's choice.
@@ -121,7 +121,7 @@ impl Programs {
             Kind::Viceroy => of(absolute(self.named.viceroy.as_deref(), "viceroy"))
                 .map_err(|why| with(&why, runtime, "or give `--viceroy PATH`"))?,
             Kind::Spin => of("spin".into()).map_err(|why| with(&why, runtime, ""))?,
-            Kind::Wasmcloud => of(self.wasmcloud(asked)?)
+            Kind::Wasmcloud => of(self.wasmcloud()?)
                 .map_err(|why| with(&why, runtime, "or give `--wasmcloud PATH`"))?,
             Kind::JavaScript => self.listed(runtime)?,
         };
@@ -135,37 +135,10 @@ impl Programs {
         }
     }
 
-    fn wasmcloud(&self, asked: Asked) -> Result<PathBuf, String> {
-        if let Some(named) = &self.named.wasmcloud {
-            return Ok(absolute(Some(named), WASMCLOUD));
-        }
-        let folder = self.root.join("benches/wasmcloud");
-        let program = folder
-            .join("target/release")
-            .join(format!("{WASMCLOUD}{}", std::env::consts::EXE_SUFFIX));
-        if program.exists() {
-            return Ok(program);
-        }
-        if !folder.exists() {
-            return Err("there is no benches/wasmcloud: give `--wasmcloud PATH`".to_owned());
-        }
-        if asked == Asked::WithAll {
-            return Err(
-                "it is not built, which takes some 20 minutes and is done with `--only wasmcloud`"
-                    .to_owned(),
-            );
-        }
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--release", "--locked"])
-            .current_dir(&folder)
-            .status();
-        match built {
-            Ok(status) if status.success() => Ok(program),
-            Ok(status) => Err(format!(
-                "it does not build ({status}); the compiler's messages are above"
-            )),
-            Err(error) => Err(format!("cannot run cargo: {error}; put it on the PATH")),
-        }
+    fn wasmcloud(&self) -> Result<PathBuf, String> {
+        let named = self.named.wasmcloud.as_deref();
+        let named = named.map(|named| absolute(Some(named), WASMCLOUD));
+        named.ok_or_else(|| "no program was given that serves a component on it".to_owned())
     }
 
     fn listed(&mut self, runtime: &Runtime) -> Result<Found, String> {
@@ -372,18 +345,6 @@ mod tests {
             why.contains("no `viceroy`") && why.contains("cargo install viceroy"),
             "{why}"
         );
-    }
-
-    #[test]
-    fn what_takes_long_to_build_is_built_only_where_it_is_asked_for() {
-        let root = tempfile::tempdir().unwrap();
-        let mut programs = Programs::new(root.path(), Named::default());
-        let wasmcloud = runtime("wasmcloud").expect("it is in the catalogue");
-        let why = programs.find(wasmcloud, Asked::ByName).unwrap_err();
-        assert!(why.contains("no benches/wasmcloud"), "{why}");
-        fs::create_dir_all(root.path().join("benches/wasmcloud")).unwrap();
-        let why = programs.find(wasmcloud, Asked::WithAll).unwrap_err();
-        assert!(why.contains("--only wasmcloud"), "{why}");
     }
 
     #[test]

@@ -92,8 +92,8 @@ fn a_block_that_has_two_breaks_it() {
 
 #[test]
 fn what_an_ended_one_has_left_is_another_matter() {
-    let blocks = [0x100..0x200];
-    let mut left = batch(2, &blocks, &[(0x110, 1), (0x120, 0)]);
+    let block = 0x100..0x200;
+    let mut left = batch(2, std::slice::from_ref(&block), &[(0x110, 1), (0x120, 0)]);
     left.looks[0].open[0] = false;
     assert!(evidence(&left).holds);
 }
