@@ -94,7 +94,7 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
     for (at, runtime) in chosen.runtimes.iter().enumerate() {
         let (at, all) = (at + 1, chosen.runtimes.len());
         steps.say(&format!("{} ({at} of {all})", runtime.name));
-        let row = work.row(runtime, asked);
+        let row = work.row(runtime);
         report.wrong.extend(wrong(runtime, &row, asked));
         report.seen.rows.push(row);
         // After each, so that nothing is lost where one of the next ones goes wrong.
@@ -103,7 +103,7 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
     }
     if chosen.makers {
         steps.say("the same handler, made with other packages");
-        report.seen.makers = work.makers(&chosen.runtimes, asked);
+        report.seen.makers = work.makers(&chosen.runtimes);
         known.update(&report.seen);
         known.write(&path)?;
     }
@@ -208,8 +208,8 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn row(&mut self, runtime: &Runtime, asked: Asked) -> Row {
-        let found = self.programs.find(runtime, asked);
+    fn row(&mut self, runtime: &Runtime) -> Row {
+        let found = self.programs.find(runtime);
         let (outcome, found) = match found {
             Err(why) => (Outcome::NotRun { why }, None),
             Ok(found) => {
@@ -257,7 +257,7 @@ impl<'a> Work<'a> {
     }
 
     /// Every maker's component on every runtime that takes it, ours beside them.
-    fn makers(&mut self, runtimes: &[&'static Runtime], asked: Asked) -> Vec<MakerRow> {
+    fn makers(&mut self, runtimes: &[&'static Runtime]) -> Vec<MakerRow> {
         let takes = |runtime: &&&Runtime| {
             matches!(runtime.door, Door::Fast | Door::Wasi02 | Door::Wasi03)
                 || runtime.name == JCO_SERVE
@@ -269,7 +269,7 @@ impl<'a> Work<'a> {
         let mut rows = Vec::new();
         for runtime in runtimes {
             // Those that are missing have a row of their own.
-            let Ok(found) = self.programs.find(runtime, asked) else {
+            let Ok(found) = self.programs.find(runtime) else {
                 continue;
             };
             let ours = self.guests.get(runtime.door.form(), Heap::Invocation);

@@ -26,7 +26,7 @@ pub struct Named {
     pub wasmcloud: Option<PathBuf>,
 }
 
-/// Whether a runtime was asked for by its name: then it may take long to build.
+/// Whether a runtime was asked for by its name: then it is wrong where it is not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// It was.
@@ -91,7 +91,7 @@ impl Programs {
     ///
     /// # Errors
     /// What is missing, and what to do.
-    pub fn find(&mut self, runtime: &Runtime, asked: Asked) -> Result<Found, String> {
+    pub fn find(&mut self, runtime: &Runtime) -> Result<Found, String> {
         let found = match runtime.kind {
             Kind::Lavandula(_) => {
                 let named = self.named.lavandula.as_deref();
@@ -338,9 +338,7 @@ mod tests {
         };
         let mut programs = Programs::new(Path::new("/nowhere"), named);
         let viceroy = runtime("viceroy").expect("it is in the catalogue");
-        let why = programs
-            .find(viceroy, Asked::ByName)
-            .expect_err("it is missing");
+        let why = programs.find(viceroy).expect_err("it is missing");
         assert!(
             why.contains("no `viceroy`") && why.contains("cargo install viceroy"),
             "{why}"
@@ -360,7 +358,7 @@ mod tests {
         };
         let viceroy = RUNTIMES.iter().find(|one| one.kind == Kind::Viceroy);
         let why = Programs::new(Path::new("/nowhere"), named)
-            .find(viceroy.expect("it is there"), Asked::ByName)
+            .find(viceroy.expect("it is there"))
             .expect_err("it is old");
         assert!(why.contains("0.9.1 is too old"), "{why}");
     }
