@@ -598,7 +598,7 @@ impl Host {
     ///
     /// With [`Isolation::Rewind`] they go on from request to request. Else each is
     /// good for one, and those that come after the last are made when they are
-    /// needed. Shared ones stay for no longer than [`Sharing::idle`].
+    /// needed. Shared ones stay for no longer than [`Sharing::idle`](crate::Sharing::idle).
     ///
     /// # Errors
     /// [`Failure`] where an instance does not come to be, or cannot be rewound
