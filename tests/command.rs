@@ -211,8 +211,8 @@ fn arguments_that_mean_nothing_are_refused_with_a_way_on() {
         ),
         (&["serve", "a.wasm", "--max-in-flight", "0"], "'0'", "1.."),
         (
-            &["build", "--target", "wasm32-wasip1"],
-            "'wasm32-wasip1'",
+            &["build", "--target", "wasm64-none"],
+            "'wasm64-none'",
             "wasm32-wasip2",
         ),
         (
