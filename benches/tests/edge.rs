@@ -3,12 +3,11 @@
 
 mod support {
     pub mod faulty;
+    pub mod lavandula;
 }
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use lavandula_bench::edge::guests::Heap;
 use lavandula_bench::edge::look::{self, judge};
@@ -139,33 +138,6 @@ fn nobody_who_listens_is_told_as_that_and_soon() {
     );
 }
 
-/// `lavandula`, built with the packages whose features decide what `cargo test` at the
-/// root has compiled, this very test among them: so wasmtime is not compiled a second
-/// time.
-fn lavandula() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let folder = Path::new(BENCH).parent().expect("it lies in PROFILE");
-        let profile = match folder.file_name().and_then(OsStr::to_str) {
-            Some("debug") => "dev",
-            Some(profile) => profile,
-            None => panic!("{} names no profile", folder.display()),
-        };
-        let target = folder.parent().expect("a profile lies in a target folder");
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "-p", "lavandula"])
-            .args(["-p", "lavandula-bench", "-p", "lavandula-host"])
-            .args(["--bin", "lavandula", "--test", "edge"])
-            .args(["--profile", profile, "--target-dir"])
-            .arg(target)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo runs");
-        assert!(built.success(), "the command does not build");
-        folder.join(format!("lavandula{}", std::env::consts::EXE_SUFFIX))
-    })
-}
-
 fn edge(page: &Path, arguments: &[&str]) -> Output {
     Command::new(BENCH)
         .args(["edge", "--requests", "32", "--page"])
@@ -184,7 +156,7 @@ fn said(output: &Output) -> String {
 fn our_own_host_passes_and_the_page_has_what_was_seen() {
     let folder = TempDir::new().expect("a temporary folder");
     let page = folder.path().join("edge.md");
-    let program = lavandula().to_str().expect("it is text");
+    let program = support::lavandula::path().to_str().expect("it is text");
     let mut arguments = vec!["--json", "--lavandula", program];
     arguments.extend(["--only", "lavandula", "lavandula-rewind"]);
     let output = edge(&page, &arguments);

@@ -60,6 +60,14 @@ impl<'a> Shown<'a> {
     fn sights(&self) -> [Option<&'a Sight>; 2] {
         [Some(&self.ran.ours), self.ran.std.as_ref().ok()]
     }
+
+    /// A cell for each of them.
+    fn both(&self, figure: fn(&Sight) -> String) -> String {
+        let cells = self
+            .sights()
+            .map(|sight| sight.map_or("not run".to_owned(), figure));
+        cells.join(" | ")
+    }
 }
 
 fn unique<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
@@ -233,31 +241,20 @@ fn isolation(rows: &[Shown<'_>], page: &mut String) {
          | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for shown in rows {
-        let both = |figure: fn(&Sight) -> String| {
-            let cells = shown
-                .sights()
-                .map(|sight| sight.map_or("not run".to_owned(), figure));
-            cells.join(" | ")
-        };
         let isolation = isolation_of(shown);
         let _ = writeln!(
             page,
             "| `{}` | {isolation} | {} | {} | {} |",
             shown.row.runtime,
-            both(memory),
-            both(|sight| thousands(sight.others_most())),
-            both(resident),
+            shown.both(memory),
+            shown.both(|sight| thousands(sight.others_most())),
+            shown.both(resident),
         );
     }
     growing(rows, page);
-    let crossed: u32 = rows
-        .iter()
-        .flat_map(|shown| shown.sights().into_iter().flatten())
-        .map(Sight::crossed)
-        .sum();
-    let answers: u64 = rows
-        .iter()
-        .flat_map(|shown| shown.sights().into_iter().flatten())
+    let sights = || rows.iter().flat_map(|shown| shown.sights()).flatten();
+    let crossed: u32 = sights().map(Sight::crossed).sum();
+    let answers: u64 = sights()
         .map(|sight| u64::from(sight.in_turn.right) + u64::from(sight.at_a_time.right))
         .sum();
     let _ = writeln!(
@@ -347,18 +344,12 @@ fn sizes(rows: &[Shown<'_>], page: &mut String) {
          std |\n| --- | --- | --- | --- | --- |\n",
     );
     for shown in rows {
-        let both = |figure: fn(&Sight) -> String| {
-            let cells = shown
-                .sights()
-                .map(|sight| sight.map_or("not run".to_owned(), figure));
-            cells.join(" | ")
-        };
         let _ = writeln!(
             page,
             "| `{}` | {} | {} |",
             shown.row.runtime,
-            both(|sight| thousands(sight.bytes)),
-            both(|sight| milliseconds(sight.start_ms)),
+            shown.both(|sight| thousands(sight.bytes)),
+            shown.both(|sight| milliseconds(sight.start_ms)),
         );
     }
 }
