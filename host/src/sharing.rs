@@ -19,9 +19,11 @@
 //! there is room for.
 
 mod bell;
+mod clock;
 mod instance;
 mod needs;
 mod seat;
+mod turn;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};

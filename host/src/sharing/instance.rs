@@ -16,35 +16,34 @@
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::Response;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::coop::unconstrained;
-use tokio::time::{Sleep, sleep_until};
 use wasmtime::component::{Accessor, AccessorTask};
 use wasmtime::{AsContextMut, Trap};
 use wasmtime_wasi_http::p3::bindings::Service;
 
-use super::bell::{Bell, Poller};
+use super::bell::Poller;
+use super::clock::Clock;
 use super::needs::{Needs, Tellers};
 use super::seat::{Ask, Line, Seat};
+use super::turn::{Call, Pass, Step, Talk, Turn};
 use super::{Entry, Need, Shared, Stay};
 use crate::account::Ran;
 use crate::call::{self, Phase};
 use crate::config::{Limits, Sharing};
 use crate::epoch;
 use crate::failure::{BadResponse, Failure};
-use crate::flow::{Flow, Patience, Said, Told};
+use crate::flow::{Flow, Told};
 use crate::host::{Host, Rest};
 use crate::invoke::service::{Exchange, is_ready};
 use crate::limits::MemoryUse;
-use crate::metrics::{Gauge, Held};
+use crate::metrics::Gauge;
 use crate::program::{Guest, Refused};
-use crate::run::{Long, Run};
+use crate::run::Long;
 use crate::sandbox::Retirement;
 use crate::state::State;
 use crate::trace;
@@ -52,9 +51,6 @@ use crate::trace;
 /// How often the loop works and waits before others have their turn. A request takes
 /// three or four.
 const ROUNDS: usize = 64;
-
-/// A call of the guest, in its event loop.
-type Call<'a> = Pin<Box<dyn Future<Output = (Said, ())> + Send + 'a>>;
 
 /// Makes an instance that is counted as coming, and has it live.
 pub(crate) fn start(host: Host, shared: Arc<Shared>, home: &Handle) {
@@ -187,12 +183,6 @@ struct Floor {
     memory: MemoryUse,
     /// How long the instance took to be made, until that was told.
     made: Option<Duration>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pass {
-    Works,
-    Waits,
 }
 
 /// Why it takes no more requests.
@@ -702,215 +692,5 @@ fn beside(failure: &Failure) -> impl Fn() -> Failure + use<> {
         &Kind::Memory { asked, limit } => Failure::OutOfMemory { asked, limit },
         Kind::Trap(Some(trap)) => Failure::Trap(wasmtime::Error::from(*trap).context(SHARED)),
         Kind::Trap(None) => Failure::Trap(wasmtime::Error::msg(SHARED)),
-    }
-}
-
-/// A request within the loop.
-struct Turn<'a> {
-    talk: Talk<'a>,
-    bell: Arc<Bell>,
-    /// Its own, by which the bell is rung.
-    waker: Waker,
-    /// Whether it has gone on since the loop last waited.
-    moved: bool,
-}
-
-/// How far it has come.
-enum Talk<'a> {
-    /// Nothing of its response was told.
-    Flowing(Flow<Call<'a>, ()>),
-    /// Its response is whole, and its call not over yet.
-    Whole(Response<Bytes>, Flow<Call<'a>, ()>),
-    /// Its response has been handed on, or is nobody's.
-    Handed(Call<'a>),
-    /// Its call is over.
-    Over {
-        whole: Option<(Response<Bytes>, Flow<Call<'a>, ()>)>,
-        said: Said,
-        /// Whether the guest was asked what it needed.
-        asked: bool,
-    },
-}
-
-/// What a step has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Fine,
-    /// The guest has failed.
-    Failed,
-}
-
-impl<'a> Turn<'a> {
-    fn new(talk: Talk<'a>, poller: &Arc<Poller>) -> Self {
-        let bell = Bell::new(poller.clone());
-        Self {
-            talk,
-            waker: bell.clone().into(),
-            bell,
-            moved: true,
-        }
-    }
-
-    /// Whether there is something to do for it in this pass.
-    fn is_due(&mut self, seat: &Seat, pass: Pass) -> bool {
-        let rung = self.bell.was_rung();
-        // Its time may be up, of which no bell tells.
-        let dead = matches!(seat.line, Line::Dead) && matches!(self.talk, Talk::Flowing(_));
-        let due = rung || dead || pass == Pass::Waits && self.moved;
-        self.moved = pass == Pass::Works && (due || self.moved);
-        due
-    }
-
-    /// Whether there are some that are over and of which the guest was not asked, which
-    /// it is now.
-    fn want_figures(turns: &mut [Self]) -> bool {
-        let mut any = false;
-        for turn in turns {
-            if let Talk::Over { asked, .. } = &mut turn.talk {
-                any |= !std::mem::replace(asked, true);
-            }
-        }
-        any
-    }
-
-    /// Goes on as far as it can.
-    fn step(&mut self, seat: &mut Seat, pass: Pass, memory: &MemoryUse, host: &Host) -> Step {
-        let waker = self.waker.clone();
-        let cx = &mut Context::from_waker(&waker);
-        let mut step = Step::Fine;
-        loop {
-            let talk = std::mem::replace(&mut self.talk, Talk::over(Ok(None)));
-            let (next, goes_on) = match talk {
-                Talk::Flowing(flow) if !seat.is_heard(cx) => (Talk::unheard(flow), true),
-                Talk::Flowing(flow) => Self::flow(flow, cx, seat, pass, memory, host, &mut step),
-                Talk::Whole(response, mut flow) => match flow.poll_end(cx) {
-                    Poll::Ready(()) => {
-                        let said = flow.take_failure().map_or(Ok(None), Err);
-                        let (whole, asked) = (Some((response, flow)), false);
-                        (Talk::Over { whole, said, asked }, false)
-                    }
-                    Poll::Pending => (Talk::Whole(response, flow), false),
-                },
-                Talk::Handed(mut call) => {
-                    let heard = seat.is_heard(cx);
-                    match call.as_mut().poll(cx) {
-                        Poll::Ready((said, ())) => {
-                            if heard && said.is_err() && !seat.is_broken() {
-                                step = Step::Failed;
-                            }
-                            (Talk::over(said), false)
-                        }
-                        Poll::Pending => (Talk::Handed(call), false),
-                    }
-                }
-                over @ Talk::Over { .. } => (over, false),
-            };
-            self.talk = next;
-            if !goes_on {
-                return step;
-            }
-        }
-    }
-
-    /// Goes on with a response that was not told.
-    fn flow(
-        mut flow: Flow<Call<'a>, ()>,
-        cx: &mut Context<'_>,
-        seat: &mut Seat,
-        pass: Pass,
-        memory: &MemoryUse,
-        host: &Host,
-        step: &mut Step,
-    ) -> (Talk<'a>, bool) {
-        let patience = match (seat.patience, pass) {
-            (Patience::UntilItWaits, Pass::Works) => Patience::WhileItWorks,
-            (patience, _) => patience,
-        };
-        match flow.poll_told(cx, patience) {
-            Poll::Pending => (Talk::Flowing(flow), false),
-            Poll::Ready(Ok(Told::Whole(response))) => (Talk::Whole(response, flow), true),
-            Poll::Ready(Ok(Told::Head(head))) => {
-                let limit = host.limits().timeout;
-                let (tells, run) = Run::beside(host.long().clone(), seat.deadline, limit);
-                let (call, flow) = flow.hand_on(Some(run), None);
-                let line = std::mem::replace(&mut seat.line, Line::Told(tells));
-                if let Line::Silent(tell) = line {
-                    drop(tell.send(Ok((Told::Head(head), flow))));
-                }
-                (Talk::handed(call), true)
-            }
-            Poll::Ready(Err(failure)) => {
-                if !seat.is_broken() {
-                    *step = Step::Failed;
-                }
-                seat.fail(failure, memory);
-                (Talk::unheard(flow), true)
-            }
-        }
-    }
-}
-
-impl<'a> Talk<'a> {
-    fn over(said: Said) -> Self {
-        let (whole, asked) = (None, false);
-        Self::Over { whole, said, asked }
-    }
-
-    fn handed(call: Option<Call<'a>>) -> Self {
-        call.map_or_else(|| Self::over(Ok(None)), Self::Handed)
-    }
-
-    /// Of a response that nobody wants: it is dropped as soon as it comes.
-    fn unheard(flow: Flow<Call<'a>, ()>) -> Self {
-        let (call, _) = flow.hand_on::<Run, Rest>(None, None);
-        Self::handed(call)
-    }
-}
-
-/// The times of an instance.
-struct Clock {
-    timer: Pin<Box<Sleep>>,
-    /// When it strikes. None where it has.
-    set: Option<Instant>,
-    /// Since when there is nothing to do.
-    rests: Option<(Instant, Held)>,
-}
-
-impl Clock {
-    fn new() -> Self {
-        Self {
-            timer: Box::pin(sleep_until(tokio::time::Instant::now())),
-            set: None,
-            rests: None,
-        }
-    }
-
-    /// Whether it strikes now.
-    fn has_struck(&mut self, cx: &mut Context<'_>) -> bool {
-        let strikes = self.set.is_some() && self.timer.as_mut().poll(cx).is_ready();
-        if strikes {
-            self.set = None;
-        }
-        strikes
-    }
-
-    /// Has it strike at `at`, or before that. Whether it does so now.
-    fn set(&mut self, at: Instant, cx: &mut Context<'_>) -> bool {
-        if self.set.is_none_or(|set| at < set) {
-            self.timer.as_mut().reset(at.into());
-            self.set = Some(at);
-        }
-        // Who polls this may be on another thread by now.
-        self.has_struck(cx)
-    }
-
-    /// There is nothing to do. Since when.
-    fn rest(&mut self, now: Instant, held: impl FnOnce() -> Held) -> Instant {
-        self.rests.get_or_insert_with(|| (now, held())).0
-    }
-
-    /// There is.
-    fn work(&mut self) {
-        self.rests = None;
     }
 }
