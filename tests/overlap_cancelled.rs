@@ -9,12 +9,16 @@ mod support;
 
 use std::path::Path;
 
+use http::Request;
 use wasm_compose::graph::{Component, CompositionGraph, EncodeOptions};
 use wasmparser::{Validator, WasmFeatures};
 
-use overlap::{Guest, Origin, get, post};
+use overlap::{Guest, Open, Origin, get, open_ended, post};
 
 const OVERLAP: &str = "tests/guests/overlap";
+
+/// Its arenas are of its own making, so that it can get it wrong.
+const TANGLED: &str = "tests/guests/tangled";
 const FICKLE: &str = "tests/guests/fickle";
 
 /// The one component before the other.
@@ -50,6 +54,30 @@ fn composed(before: &Path, behind: &Path) -> Vec<u8> {
     graph.encode(options).expect("it can be encoded")
 }
 
+/// What there is of invocations, as the handler tells it to whoever stands before it.
+#[derive(Debug)]
+struct Left {
+    used: u64,
+    committed: u64,
+    ended: u64,
+    /// Whether the marker is anywhere in memory.
+    marker: bool,
+}
+
+async fn left(open: Open<'_>, marker: &str) -> Left {
+    let told = open.head(get("/usage", "")).await.expect("no trap");
+    let figure = |name: &str| {
+        let text = told.headers()[name].to_str().expect("text");
+        text.parse().expect("a number")
+    };
+    Left {
+        used: figure("used"),
+        committed: figure("committed"),
+        ended: figure("resets"),
+        marker: open.finds(marker.as_bytes()),
+    }
+}
+
 #[tokio::test]
 async fn an_invocation_that_is_cancelled_gives_its_memory_back() {
     let before = support::component(FICKLE);
@@ -63,19 +91,16 @@ async fn an_invocation_that_is_cancelled_gives_its_memory_back() {
             for round in 0..4 {
                 let marker = format!("cancelled-{round}");
                 let gate = origin.gate(&marker);
-                let path = format!("/marked?marker={marker}&leave");
+                // It has the marker in nothing but the arena.
+                let path = format!("/quiet?marker={marker}&leave");
                 let asked = open.ask(post(&path, &gate, marker.as_bytes()));
                 let (answer, ()) = tokio::join!(asked, origin.waited_for(&marker));
                 assert_eq!(answer.status, 499);
 
-                let told = open.head(get("/usage", "")).await.expect("no trap");
-                let figure = |name: &str| told.headers()[name].to_str().expect("text").to_owned();
-                assert_eq!(
-                    (figure("used"), figure("committed").as_str() == "0"),
-                    ("0".to_owned(), features.is_empty())
-                );
-                assert_eq!(figure("resets"), (2 * round + 1).to_string());
-                assert!(!open.finds(marker.as_bytes()), "{marker} is still there");
+                let left = left(open, &marker).await;
+                assert!(!left.marker && left.used == 0, "{left:?}");
+                assert_eq!(left.committed == 0, features.is_empty(), "{left:?}");
+                assert_eq!(left.ended, 2 * round + 1);
 
                 // And the next one is answered.
                 let marker = format!("next-{round}");
@@ -91,5 +116,27 @@ async fn an_invocation_that_is_cancelled_gives_its_memory_back() {
         ran.await.expect("no trap");
         assert_eq!(instance.resources(), 0);
         assert_eq!(sizes[1], sizes[3], "{sizes:?}");
+    }
+}
+
+/// Without this, that nothing is left could be because nobody looks.
+#[tokio::test]
+async fn an_invocation_that_does_not_go_when_it_is_cancelled_is_noticed() {
+    let before = support::component(FICKLE);
+    for (features, stays) in [(&[][..], false), (&["deserted"], true)] {
+        let behind = support::component_with(TANGLED, None, features);
+        let mut instance = Guest::of(&composed(&before, &behind)).start().await;
+        let ran = instance.run(async |open| {
+            // It waits for the end of this body.
+            let (sender, body) = open_ended();
+            let request = Request::post("http://guest.test/echo?marker=deserted-one&leave");
+            let answer = open.ask(request.body(body).expect("a request")).await;
+            assert_eq!(answer.status, 499);
+            drop(sender);
+            let left = left(open, "deserted-one").await;
+            assert_eq!((left.used > 0, left.marker), (stays, stays), "{left:?}");
+            assert_eq!(left.ended, u64::from(!stays));
+        });
+        ran.await.expect("no trap");
     }
 }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -88,13 +88,14 @@ impl Guest {
 
     /// A new instance, whose requests are sent in this way.
     pub async fn start_with(&self, send: Send) -> Instance {
+        self.seen.forget();
         let mut store = Store::new(self.instance.engine(), State::new(send));
         store.limiter(|state| &mut state.memory);
         let instance = self.instance.instantiate_async(&mut store).await;
         let instance = instance.expect("it starts");
         let service = Service::new(&mut store, &instance).expect("the door of WASI 0.3");
         let invocation = Rewinding::new(&mut store, &instance).ok();
-        let seen = self.seen.last();
+        let seen = self.seen.all();
         Instance {
             store,
             service,
@@ -110,7 +111,7 @@ pub struct Instance {
     service: Service,
     /// A component of another maker has none.
     invocation: Option<Rewinding>,
-    seen: Arc<Region>,
+    seen: Vec<Arc<Region>>,
 }
 
 /// What was answered.
@@ -133,13 +134,13 @@ impl Answer {
 pub struct Open<'a> {
     accessor: &'a Accessor<State>,
     service: &'a Service,
-    seen: &'a Region,
+    seen: &'a [Arc<Region>],
 }
 
 impl Instance {
     /// Runs `act` in the event loop of the instance. An error is a trap.
     pub async fn run<R>(&mut self, act: impl AsyncFnOnce(Open<'_>) -> R) -> wasmtime::Result<R> {
-        let (service, seen) = (&self.service, &*self.seen);
+        let (service, seen) = (&self.service, &self.seen);
         let run = async |accessor: &Accessor<State>| {
             act(Open {
                 accessor,
@@ -179,12 +180,12 @@ impl Instance {
 
     /// Bytes of linear memory that it has.
     pub fn memory(&self) -> usize {
-        self.store.data().memory.bytes
+        self.seen.iter().map(|region| region.bytes()).sum()
     }
 
     /// Lets it have this many bytes of memory from now on.
     pub fn allow(&mut self, bytes: usize) {
-        self.store.data_mut().memory.largest = bytes;
+        self.store.data_mut().memory.0 = bytes;
     }
 
     /// Resources of the host that it holds.
@@ -253,14 +254,16 @@ impl Open<'_> {
 
     /// Whether these bytes are anywhere in its memory now.
     pub fn finds(self, bytes: &[u8]) -> bool {
-        // SAFETY: nothing of the guest runs while what is asked of it is polled.
-        let memory = unsafe { std::slice::from_raw_parts(self.seen.start, self.memory()) };
-        memory.windows(bytes.len()).any(|window| window == bytes)
+        self.seen.iter().any(|region| {
+            // SAFETY: nothing of the guest runs while what is asked of it is polled.
+            let memory = unsafe { std::slice::from_raw_parts(region.start, region.bytes()) };
+            memory.windows(bytes.len()).any(|window| window == bytes)
+        })
     }
 
     /// Bytes of linear memory that it has.
     pub fn memory(self) -> usize {
-        self.accessor.with(|mut store| store.get().memory.bytes)
+        self.seen.iter().map(|region| region.bytes()).sum()
     }
 
     /// Waits until nothing goes on in it.
@@ -333,7 +336,7 @@ pub struct State {
     http: WasiHttpCtx,
     table: ResourceTable,
     egress: Egress,
-    memory: Memory,
+    memory: Largest,
 }
 
 impl State {
@@ -343,32 +346,22 @@ impl State {
             http: WasiHttpCtx::new(),
             table: ResourceTable::new(),
             egress: Egress(send),
-            memory: Memory {
-                bytes: 0,
-                largest: usize::MAX,
-            },
+            memory: Largest(usize::MAX),
         }
     }
 }
 
-/// Counts linear memory, of which a guest of ours has one, and bounds it.
-struct Memory {
-    bytes: usize,
-    largest: usize,
-}
+/// Bytes that each linear memory may have.
+struct Largest(usize);
 
-impl ResourceLimiter for Memory {
+impl ResourceLimiter for Largest {
     fn memory_growing(
         &mut self,
         _: usize,
         desired: usize,
         _: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if desired > self.largest {
-            return Ok(false);
-        }
-        self.bytes = desired;
-        Ok(true)
+        Ok(desired <= self.0)
     }
 
     fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
@@ -381,9 +374,17 @@ impl ResourceLimiter for Memory {
 struct Seen(Mutex<Vec<Arc<Region>>>);
 
 impl Seen {
-    fn last(&self) -> Arc<Region> {
-        let regions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(regions.last().expect("a guest of ours has a memory"))
+    fn forget(&self) {
+        self.regions().clear();
+    }
+
+    /// Those of the instance that was made last: several where it is composed.
+    fn all(&self) -> Vec<Arc<Region>> {
+        self.regions().clone()
+    }
+
+    fn regions(&self) -> MutexGuard<'_, Vec<Arc<Region>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -392,6 +393,12 @@ impl Seen {
 struct Region {
     start: *mut u8,
     bytes: AtomicUsize,
+}
+
+impl Region {
+    fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Acquire)
+    }
 }
 
 const LARGEST: usize = 256 << 20;
@@ -418,7 +425,7 @@ struct Handle(Arc<Region>);
 // SAFETY: all of it is there from the start, zeroed, and does not move.
 unsafe impl LinearMemory for Handle {
     fn byte_size(&self) -> usize {
-        self.0.bytes.load(Ordering::Acquire)
+        self.0.bytes()
     }
 
     fn byte_capacity(&self) -> usize {
@@ -458,9 +465,7 @@ unsafe impl MemoryCreator for Seen {
             start,
             bytes: AtomicUsize::new(minimum),
         });
-        let mut regions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        regions.clear();
-        regions.push(Arc::clone(&region));
+        self.regions().push(Arc::clone(&region));
         Ok(Box::new(Handle(region)))
     }
 }

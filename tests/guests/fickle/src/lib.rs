@@ -31,6 +31,10 @@ use bindings::wasi::http0_3_0::handler;
 use bindings::wasi::http0_3_0::types::{ErrorCode, Fields, Request, Response};
 use bindings::wit_future;
 
+/// What is found of a request is then where the handler has left it.
+#[global_allocator]
+static HEAP: guest_support::Wiping = guest_support::Wiping;
+
 struct Component;
 
 bindings::export!(Component with_types_in bindings);

@@ -57,7 +57,7 @@ impl handler::Guest for Tangled {
         if cfg!(feature = "early") {
             invocation.give_back();
         }
-        wit_bindgen::spawn_local(write(writer, answered, invocation));
+        wit_bindgen::spawn_local(write(writer, answered, invocation.answering()));
         Ok(response)
     }
 }

@@ -31,6 +31,7 @@ thread_local! {
 pub struct Invocation {
     arena: Shared,
     parts: Vec<Part>,
+    answered: bool,
 }
 
 impl Invocation {
@@ -42,8 +43,15 @@ impl Invocation {
             Self {
                 arena,
                 parts: Vec::new(),
+                answered: false,
             }
         })
+    }
+
+    /// Its answer is being written.
+    pub fn answering(mut self) -> Self {
+        self.answered = true;
+        self
     }
 
     pub fn keep(&mut self, bytes: &[u8]) {
@@ -68,6 +76,9 @@ impl Invocation {
 
 impl Drop for Invocation {
     fn drop(&mut self) {
+        if cfg!(feature = "deserted") && !self.answered {
+            return;
+        }
         // Its own and the one in the list: more where another invocation has it too.
         if Rc::strong_count(&self.arena) == 2 && !cfg!(feature = "early") {
             self.give_back();
