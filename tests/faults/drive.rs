@@ -154,7 +154,7 @@ impl<'a> Trial<'a> {
                 Told::Outcome(_) if !named => {}
                 Told::Outcome(_) => marks.push(path.clone()),
                 Told::Retired(_) if self.setup.isolation == "instance" => continue,
-                Told::Retired(_) | Told::Words(_) => {}
+                Told::Retired(_) | Told::SharedRetired(_) | Told::Words(_) => {}
             }
             self.wait_for_line(&marks);
         }

@@ -20,6 +20,7 @@ mod leaving;
 mod overload;
 mod requests;
 mod servers;
+mod sharing;
 mod shutdown;
 mod streaming;
 
@@ -37,6 +38,7 @@ fn the_table_in_the_docs_is_the_one_that_is_tested() {
             leaving::SECTION,
             connections::SECTION,
             overload::SECTION,
+            sharing::SECTION,
             shutdown::SECTION,
         ],
     );

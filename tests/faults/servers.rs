@@ -17,6 +17,9 @@ use super::support::{FAULTY, component, root};
 /// The guest that speaks `wasi:http` itself.
 pub const RAW: &str = "tests/guests/raw-http";
 
+/// The guest whose requests may share an instance.
+const OVERLAP: &str = "tests/guests/overlap";
+
 /// The guest that is written by hand.
 const BY_HAND: &str = "tests/faults/tables.wat";
 
@@ -81,6 +84,13 @@ pub const TABLES: [Setup; 1] = [Setup {
     isolation: "instance",
 }];
 
+/// Requests share instances, each with an arena of its own.
+pub const SHARED: Setup = Setup {
+    guest: OVERLAP,
+    door: "wasi-http-0.3",
+    isolation: "shared",
+};
+
 impl Setup {
     /// The server that all tests share.
     #[track_caller]
@@ -115,9 +125,11 @@ fn code(guest: &'static str) -> &'static Path {
     static FAULTY_CODE: OnceLock<PathBuf> = OnceLock::new();
     static RAW_CODE: OnceLock<PathBuf> = OnceLock::new();
     static HAND_CODE: OnceLock<PathBuf> = OnceLock::new();
+    static OVERLAP_CODE: OnceLock<PathBuf> = OnceLock::new();
     let (place, component): (_, fn(&str) -> PathBuf) = match guest {
         BY_HAND => (&HAND_CODE, by_hand),
         RAW => (&RAW_CODE, component),
+        OVERLAP => (&OVERLAP_CODE, component),
         _ => (&FAULTY_CODE, component),
     };
     place.get_or_init(|| {

@@ -48,6 +48,8 @@ pub enum Told {
     /// Why the instance is not used again, where it might have been: in the log,
     /// and in a counter.
     Retired(&'static str),
+    /// The same of an instance that several share.
+    SharedRetired(&'static str),
 }
 
 /// Faults of one kind.
@@ -142,6 +144,7 @@ impl Told {
             Self::Retired(reason) => {
                 format!("with `rewind`: \"instance retired\", reason `{reason}`")
             }
+            Self::SharedRetired(reason) => format!("\"instance retired\", reason `{reason}`"),
         }
     }
 
@@ -150,7 +153,7 @@ impl Told {
         match self {
             Self::Outcome(label) => vec![format!("outcome=\"{label}\"")],
             Self::Words(words) => vec![words.to_owned()],
-            Self::Retired(reason) => {
+            Self::Retired(reason) | Self::SharedRetired(reason) => {
                 vec![
                     "instance retired".to_owned(),
                     format!("reason=\"{reason}\""),

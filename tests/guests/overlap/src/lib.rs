@@ -50,11 +50,14 @@ async fn answer<'a>(
         "/quiet" => Ok(quiet(cx, head, body, origin).await?.into()),
         "/relay" => relay(cx, head, body, origin).await,
         "/echo" => Ok(echo(body)),
+        "/gathered" => Ok(gathered(cx, body).await?.into()),
         "/hoard" => Ok(hoard(cx, origin).await?.into()),
         "/hold" => Ok(hold(cx, head, origin).await?.into()),
         "/spin" => spin(cx, origin).await,
         "/trap" => {
-            cx.fetch(Request::new("GET", origin)).await?;
+            if !origin.is_empty() {
+                cx.fetch(Request::new("GET", origin)).await?;
+            }
             panic!("asked to trap")
         }
         "/arenas" => Ok(arenas(head)?.into()),
@@ -159,6 +162,13 @@ fn echo<'a>(mut body: Incoming) -> Streamed<'a> {
         }
         Ok(())
     })
+}
+
+/// Sends the body back when all of it is there.
+async fn gathered<'a>(cx: &'a Context, mut body: Incoming) -> Result<Response<'a>, FetchError> {
+    let whole = body.collect(cx.arena()).await;
+    let whole = whole.map_err(|_| FetchError::Broken)?;
+    Ok(Response::ok(whole, "application/octet-stream"))
 }
 
 /// Takes all that it may have, and waits with it.
