@@ -39,10 +39,12 @@ pub struct Setup {
 pub enum Kept {
     Rewound,
     Dropped,
+    /// It has several requests at a time, and goes on.
+    Shared,
 }
 
 /// All of them, each of which holds where there is no mistake.
-pub const SETUPS: [Setup; 5] = [IMAGE, IMAGE_WASI, NO_IMAGE, NO_IMAGE_WASI, DROPPED];
+pub const SETUPS: [Setup; 6] = [IMAGE, IMAGE_WASI, NO_IMAGE, NO_IMAGE_WASI, DROPPED, OVERLAP];
 
 pub const IMAGE: Setup = Setup {
     heap: Heap::Invocation,
@@ -65,6 +67,11 @@ pub const DROPPED: Setup = Setup {
     isolation: Kept::Dropped,
     ..IMAGE
 };
+pub const OVERLAP: Setup = Setup {
+    heap: Heap::Leases,
+    door: Door::Service,
+    isolation: Kept::Shared,
+};
 
 impl Setup {
     /// Whether all of memory is compared after each request.
@@ -76,6 +83,8 @@ impl Setup {
     pub fn words(self) -> &'static str {
         match (self.heap, self.door, self.isolation) {
             (_, _, Kept::Dropped) => "an instance for each",
+            // They have a table of their own.
+            (Heap::Leases, ..) => "",
             (Heap::Invocation, Door::Fast, _) => "",
             (Heap::Invocation, ..) => "by `wasi-http`",
             (Heap::Other, Door::Fast, _) => "no image",
@@ -90,6 +99,9 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// Requests of a check: six of each shape, the first three to warm up.
 const REQUESTS: u32 = 42;
 
+/// Where they overlap, so many at a time: one of each shape.
+const AT_A_TIME: u32 = 4;
+
 /// What the guest is asked for, one of each with bodies from little to more than a
 /// block.
 const PATHS: [(&str, usize); 7] = [
@@ -102,20 +114,39 @@ const PATHS: [(&str, usize); 7] = [
     ("/shrunk", 1),
 ];
 
+/// The same for requests that overlap.
+const OVERLAPPING: [(&str, usize); 4] = [
+    ("/echo", 30),
+    ("/echo", 6_000),
+    ("/gathered", 30),
+    ("/gathered", 6_000),
+];
+
 fn plan(setup: Setup) -> Plan {
-    let shape = |(path, markers): (&str, usize)| {
+    let shape = |&(path, markers): &(&str, usize)| {
         let body = "{{marker}}, ".repeat(markers).into_bytes();
         let path = format!("{path}?q={{{{marker}}}}");
-        Shape::new("POST", &path, Vec::new(), body).expect("a valid shape")
+        let headers = vec![("x-marker".to_owned(), "{{marker}}".to_owned())];
+        Shape::new("POST", &path, headers, body).expect("a valid shape")
     };
-    let plan = Plan::new().requests(REQUESTS).given_only();
-    let plan = PATHS
-        .into_iter()
-        .fold(plan, |plan, it| plan.shape(shape(it)));
-    plan.isolation(match setup.isolation {
-        Kept::Rewound => Isolation::Rewind(Default::default()),
-        Kept::Dropped => Isolation::Instance,
-    })
+    let with = |plan: Plan, paths: &[(&str, usize)]| {
+        let shapes: Vec<_> = paths.iter().map(shape).collect();
+        plan.given_only().shapes(&shapes)
+    };
+    let plan = Plan::new();
+    match setup.isolation {
+        Kept::Rewound => with(plan, &PATHS)
+            .requests(REQUESTS)
+            .isolation(Isolation::Rewind(Default::default())),
+        Kept::Dropped => with(plan, &PATHS)
+            .requests(REQUESTS)
+            .isolation(Isolation::Instance),
+        Kept::Shared => {
+            let plan = with(plan, &OVERLAPPING).overlap(AT_A_TIME);
+            let requests = plan.least_requests();
+            plan.requests(requests)
+        }
+    }
 }
 
 /// Checks a component.

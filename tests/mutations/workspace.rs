@@ -17,13 +17,17 @@ use crate::support::root;
 /// The guest that is built on the library.
 const GUEST: &str = "tests/guests/thorough";
 
+/// The one whose invocations overlap.
+const OVERLAPPING: &str = "tests/guests/overlap";
+
 /// What is copied besides the manifest.
-const COPIED: [&str; 6] = [
+const COPIED: [&str; 7] = [
     "src",
     "wit",
     "wit-0.3",
     "Cargo.lock",
     GUEST,
+    OVERLAPPING,
     // What the guest depends on.
     "tests/guests/support",
 ];
@@ -32,13 +36,15 @@ const COPIED: [&str; 6] = [
 /// seconds without.
 const WORKSPACE: &str = "[workspace]\nresolver = \"3\"\nmembers = [\".\", \"tests/guests/*\"]\n";
 
-/// Which global allocator the guest has.
+/// Which guest it is, and which global allocator it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Heap {
     /// `InvocationHeap`: there is an image.
     Invocation,
     /// Another one: a rewind is about the arena and the stack.
     Other,
+    /// Another one, in the guest whose invocations have an arena each.
+    Leases,
 }
 
 /// The copy.
@@ -142,12 +148,13 @@ impl Workspace {
     }
 
     fn build(&self, name: &str, heap: Heap) -> Result<PathBuf, MakeError> {
-        let (kind, feature) = match heap {
-            Heap::Invocation => ("image", None),
-            Heap::Other => ("no-image", Some("without-image")),
+        let (guest, kind, feature) = match heap {
+            Heap::Invocation => (GUEST, "image", None),
+            Heap::Other => (GUEST, "no-image", Some("without-image")),
+            Heap::Leases => (OVERLAPPING, "leases", None),
         };
         let components = self.folder.join("components");
-        let built = Build::new(self.folder.join(GUEST))
+        let built = Build::new(self.folder.join(guest))
             .features(feature.map(str::to_owned))
             .output(components.join(format!("{name}-{kind}.wasm")))
             .quiet()

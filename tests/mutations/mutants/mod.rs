@@ -37,6 +37,7 @@ macro_rules! section {
 
 mod image;
 mod invocation;
+mod overlap;
 mod pages;
 mod reset;
 mod said;
@@ -50,6 +51,7 @@ pub const SECTIONS: &[Section] = &[
     image::SECTION,
     invocation::SECTION,
     said::SECTION,
+    overlap::SECTION,
     survivors::SECTION,
 ];
 
