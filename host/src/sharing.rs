@@ -20,6 +20,7 @@
 
 mod bell;
 mod clock;
+mod floor;
 mod instance;
 mod needs;
 mod seat;

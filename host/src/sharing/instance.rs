@@ -17,30 +17,30 @@
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::coop::unconstrained;
+use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, AccessorTask};
-use wasmtime::{AsContextMut, Trap};
 use wasmtime_wasi_http::p3::bindings::Service;
 
 use super::bell::Poller;
 use super::clock::Clock;
+use super::floor::{Closing, End, Floor};
 use super::needs::{Needs, Tellers};
 use super::seat::{Ask, Line, Seat};
 use super::turn::{Call, Pass, Step, Talk, Turn};
 use super::{Entry, Need, Shared, Stay};
 use crate::account::Ran;
 use crate::call::{self, Phase};
-use crate::config::{Limits, Sharing};
+use crate::config::Sharing;
 use crate::epoch;
-use crate::failure::{BadResponse, Failure};
+use crate::failure::BadResponse;
 use crate::flow::{Flow, Told};
 use crate::host::{Host, Rest};
 use crate::invoke::service::{Exchange, is_ready};
-use crate::limits::MemoryUse;
 use crate::metrics::Gauge;
 use crate::program::{Guest, Refused};
 use crate::run::Long;
@@ -158,49 +158,6 @@ impl AccessorTask<State> for Company {
     }
 }
 
-/// What the event loop and whoever polls it both know. They take turns.
-struct Floor {
-    /// In the order of the loop's own list.
-    seats: Vec<Seat>,
-    pass: Pass,
-    /// Whether others had a turn since the guest had its last.
-    rested: bool,
-    /// Whether the last pass that waited has given the guest something to do.
-    acted: bool,
-    /// Whether the guest takes another call.
-    ready: bool,
-    /// Whether nothing goes on in the guest.
-    quiet: bool,
-    /// Requests so far.
-    taken: u32,
-    closing: Option<Closing>,
-    /// When the first of those has to be over whose response is complete, and of whom
-    /// nobody can tell whether they are.
-    unsettled: Option<Instant>,
-    /// What the guest held of the host's resources when nothing went on for the first
-    /// time.
-    resources: Option<usize>,
-    memory: MemoryUse,
-    /// How long the instance took to be made, until that was told.
-    made: Option<Duration>,
-}
-
-/// Why it takes no more requests.
-enum Closing {
-    /// It goes when nothing goes on in it.
-    Ends(Retirement),
-    /// It goes when nobody waits for anything of it.
-    Fails,
-}
-
-/// What an instance ends with.
-enum End {
-    Trapped(wasmtime::Error),
-    Retired(Retirement),
-    /// Nobody needs it.
-    Spare,
-}
-
 /// What came of a poll of the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Now {
@@ -209,47 +166,6 @@ enum Now {
     /// The guest computes, or has the host do something in the middle of a call, and
     /// nothing else goes on.
     Busy,
-}
-
-impl Floor {
-    fn new(made: Duration) -> Self {
-        Self {
-            seats: Vec::new(),
-            pass: Pass::Works,
-            rested: true,
-            acted: false,
-            ready: true,
-            quiet: true,
-            taken: 0,
-            closing: None,
-            unsettled: None,
-            resources: None,
-            memory: MemoryUse::default(),
-            made: Some(made),
-        }
-    }
-
-    /// Requests that it may take now.
-    fn free(&self, policy: &Sharing, now: Instant) -> u32 {
-        let settled = self.unsettled.is_none_or(|until| until > now);
-        if self.closing.is_some() || !settled {
-            return 0;
-        }
-        let here = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
-        let seats = policy.at_a_time.get().saturating_sub(here);
-        seats.min(policy.requests.get().saturating_sub(self.taken))
-    }
-
-    fn ends(&mut self, why: Retirement) {
-        self.closing.get_or_insert(Closing::Ends(why));
-    }
-
-    /// The next time at which something has to be looked at.
-    fn next(&self, now: Instant) -> Option<Instant> {
-        let deadlines = self.seats.iter().map(|seat| seat.deadline);
-        let all = deadlines.chain(self.unsettled);
-        all.filter(|at| *at > now).min()
-    }
 }
 
 impl Resident<'_> {
@@ -614,83 +530,5 @@ impl Resident<'_> {
             }
         }
         floor.quiet = quiet;
-    }
-}
-
-impl Floor {
-    /// Ends those whose time is up. Whether there were any.
-    fn expire(&mut self, now: Instant, limits: &Limits) -> bool {
-        let limit = limits.timeout;
-        let memory = self.memory;
-        let late = self.seats.iter_mut().filter(|seat| seat.deadline <= now);
-        let late = late.map(|seat| seat.fail(Failure::Deadline { limit }, &memory));
-        let any = late.count() > 0;
-        if any {
-            // Their calls cannot be ended, but by ending the instance.
-            self.closing = Some(Closing::Fails);
-        }
-        any
-    }
-
-    /// Whether it is time to go.
-    fn end(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<End> {
-        let overdue = self.unsettled.is_some_and(|until| until <= now);
-        match &self.closing {
-            Some(Closing::Fails) => {
-                let heard = |seat: &mut Seat| seat.is_heard(cx);
-                let heard = self.seats.iter_mut().map(heard).filter(|heard| *heard);
-                // All of them, so that each wakes this.
-                (heard.count() == 0).then_some(End::Retired(Retirement::Failed))
-            }
-            Some(Closing::Ends(_)) if self.seats.is_empty() && (self.quiet || overdue) => {
-                match self.closing.take() {
-                    Some(Closing::Ends(why)) => Some(End::Retired(why)),
-                    _ => None,
-                }
-            }
-            None if self.seats.is_empty() && !self.quiet && overdue => {
-                tracing::warn!(
-                    "a request was still at work when its time was up, long after its response was complete"
-                );
-                Some(End::Retired(Retirement::Failed))
-            }
-            _ => None,
-        }
-    }
-
-    /// Says to all that the instance is gone, which is known of one of them, at most.
-    fn fail_all(&mut self, failure: Failure, memory: &MemoryUse) {
-        let now = Instant::now();
-        let beside = beside(&failure);
-        let mut own = Some(failure);
-        for mut seat in self.seats.drain(..) {
-            let failure = match &own {
-                Some(Failure::Deadline { limit }) if seat.deadline <= now => {
-                    Failure::Deadline { limit: *limit }
-                }
-                Some(Failure::Deadline { .. }) | None => beside(),
-                Some(_) => own.take().unwrap_or_else(&beside),
-            };
-            seat.fail(failure, memory);
-        }
-    }
-}
-
-/// What a failure is to those who were in the same instance.
-fn beside(failure: &Failure) -> impl Fn() -> Failure + use<> {
-    const SHARED: &str = "it shared an instance with a request that ended this";
-    enum Kind {
-        Memory { asked: usize, limit: usize },
-        Trap(Option<Trap>),
-    }
-    let kind = match failure {
-        &Failure::OutOfMemory { asked, limit } => Kind::Memory { asked, limit },
-        Failure::Trap(error) => Kind::Trap(error.downcast_ref().copied()),
-        _ => Kind::Trap(None),
-    };
-    move || match &kind {
-        &Kind::Memory { asked, limit } => Failure::OutOfMemory { asked, limit },
-        Kind::Trap(Some(trap)) => Failure::Trap(wasmtime::Error::from(*trap).context(SHARED)),
-        Kind::Trap(None) => Failure::Trap(wasmtime::Error::msg(SHARED)),
     }
 }
