@@ -82,9 +82,11 @@ const ASKED = {
     const got = await send('/');
     assert.equal(got.status, 200);
     assert.equal(got.headers.get('content-type'), 'text/plain; charset=utf-8');
-    assert.match(await got.text(), /^GET \/state {9}requests/);
+    const text = await got.text();
+    assert.match(text, /^GET \/state {9}requests/);
     const head = await send('/', { method: 'HEAD' });
     assert.equal(head.status, 200);
+    assert.equal(head.headers.get('content-length'), String(text.length));
     assert.equal(await head.text(), '');
     assert.equal((await send('/nowhere?at=all')).status, 404);
   },

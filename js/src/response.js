@@ -71,6 +71,10 @@ export function responseOf({ status, headers, body }, method) {
   const aboutAnother = (isHead || status === 304) && body.length === 0;
   if (!aboutAnother) checkLength(sent, body.length, status);
   const bodiless = isHead || body.length === 0 || NULL_BODY.includes(status);
+  // Else some runtimes tell the length of the body that is not there.
+  if (isHead && body.length > 0 && !NULL_BODY.includes(status)) {
+    sent.set('content-length', String(body.length));
+  }
   return new Response(bodiless ? null : body, { status, headers: sent });
 }
 

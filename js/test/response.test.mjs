@@ -50,6 +50,12 @@ test('statuses without a body have none, and HEAD neither', async () => {
   assert.equal(bodiless.body, null);
   const cut = await handler.fetch(head({ ...about, body: 'nine byte' }));
   assert.equal(cut.body, null);
+  // What GET would have, where the handler does not say it.
+  const untold = await handler.fetch(head({ body: 'nine byte' }));
+  assert.equal(untold.headers.get('content-length'), '9');
+  assert.equal(untold.body, null);
+  const nothing = await handler.fetch(head({ status: 204, body: 'ignored' }));
+  assert.equal(nothing.headers.get('content-length'), null);
   assert.deepEqual(failures, []);
 });
 
