@@ -257,8 +257,11 @@ impl Client {
 
     #[track_caller]
     pub fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).expect("an answer in time");
+        let mut line = Vec::new();
+        let read = self.stream.read_until(b'\n', &mut line);
+        read.expect("an answer in time");
+        // A header may have any bytes.
+        let line = String::from_utf8_lossy(&line);
         let line = line.strip_suffix("\r\n");
         line.expect("a whole line of a head").to_owned()
     }
