@@ -134,7 +134,7 @@ const JCO_SERVE: &[Known] = &[
 ];
 
 /// In the order of the page.
-pub const RUNTIMES: [Runtime; 25] = [
+pub const RUNTIMES: [Runtime; 26] = [
     Runtime {
         name: "lavandula",
         what: "`lavandula serve`: an instance for each request",
@@ -163,6 +163,16 @@ pub const RUNTIMES: [Runtime; 25] = [
         install: OURS,
         least: None,
         kind: Kind::Lavandula(&["--isolation", "instance"]),
+        known: &[],
+    },
+    Runtime {
+        name: "lavandula-0.3-shared",
+        what: "`lavandula serve --isolation shared` with a component of WASI 0.3: up to 128 \
+               requests an instance, and 16 at a time",
+        door: Door::Wasi03,
+        install: OURS,
+        least: None,
+        kind: Kind::Lavandula(&["--isolation", "shared"]),
         known: &[],
     },
     Runtime {
