@@ -172,6 +172,13 @@ impl Leases {
     }
 }
 
+/// A whole lease: an invocation's memory is taken, used, and goes back. For the benchmark
+/// of what that costs, and not for direct use.
+#[cfg(all(target_arch = "wasm32", not(feature = "arena-guest")))]
+pub fn lease<R>(used: impl FnOnce(&Context) -> R) -> R {
+    used(crate::instance::leases().take(None).context())
+}
+
 impl Leased<'_> {
     pub(crate) fn context(&self) -> &Context {
         // SAFETY: alive until this is dropped.

@@ -206,6 +206,7 @@ pub mod __private {
     pub use crate::handler::Handler;
     #[cfg(feature = "js")]
     pub use crate::js::{handle, rewind, seal};
+    pub use crate::lease::lease;
     #[cfg(not(feature = "js"))]
     pub use crate::service::bindings as service;
 }

@@ -119,6 +119,16 @@ pub const WORKLOADS: &[Workload] = &[
         ),
     },
     Workload {
+        name: "lease",
+        operation: "the arena of an invocation that may overlap with others: leased, one object \
+                    of 24 bytes, overwritten and given back",
+        note: Some(
+            "As `warm-up`, with what it takes that there are others: a place in the instance's \
+             list, which dlmalloc allocates, the figures that a host asks for, and zeros over \
+             what was used. No other allocator has this.",
+        ),
+    },
+    Workload {
         name: "large-amid-small",
         operation: "a whole cycle: 100 objects of 24 bytes, 1 MiB, 100 objects, reset",
         note: Some(

@@ -140,6 +140,12 @@ const TABLES: &[&[&[Entry]]] = &[
         [arenas, to_start, heaps, floor, empty]
     ),
     workload!("warm-up", lifecycle::warm_up, [arenas, floor, empty]),
+    &[&[Entry {
+        workload: "lease",
+        allocator: "lavandula",
+        run: lifecycle::lease,
+        check: Some(lifecycle::leases_side_by_side),
+    }]],
     workload!(
         "large-amid-small",
         lifecycle::large_amid_small,
