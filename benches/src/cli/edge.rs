@@ -44,8 +44,8 @@ pub struct Arguments {
     /// Where `viceroy` is. Default: on the PATH.
     #[arg(long, value_name = "PATH")]
     viceroy: Option<PathBuf>,
-    /// Where a program is that serves a component on wasmCloud, as `PATH serve COMPONENT
-    /// --addr ADDR`. Without it, wasmCloud is not run.
+    /// Where `lavandula-bench-wasmcloud` is. Default: in benches/wasmcloud, where it is
+    /// built.
     #[arg(long, value_name = "PATH")]
     wasmcloud: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::serve::{Verdict, seconds};
 use crate::Failure;
@@ -13,7 +13,8 @@ use crate::fleet::{self, Plan, Safeguard};
 use crate::progress::{Steps, print};
 
 /// Looks at what clients see when a server ends: several servers behind HAProxy, under
-/// load. One is drained and replaced by another build, and another one is killed.
+/// load. Of `lavandula serve`, one is drained and replaced by another build, and another
+/// one is killed; of wasmCloud's hosts, one is killed and a blank one started.
 ///
 /// Exits with 1 where a request failed that should not have: any while one is drained
 /// or replaced, and while one is killed any that may be sent twice.
@@ -22,6 +23,9 @@ pub struct Arguments {
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
+    /// What serves.
+    #[arg(long, value_enum, default_value_t = Of::Lavandula)]
+    of: Of,
     /// Servers behind the balancer.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=16))]
     servers: u8,
@@ -38,9 +42,15 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     without: Vec<Safeguard>,
     /// Where the program is that serves. Default: `lavandula` beside this program, built
-    /// if need be.
+    /// if need be, or what was built in benches/wasmcloud.
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Of {
+    Lavandula,
+    Wasmcloud,
 }
 
 /// Runs it.
@@ -60,7 +70,10 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         command: command(arguments),
     };
     let steps = Steps::new();
-    let report = fleet::ours::run(&plan, &steps)?;
+    let report = match arguments.of {
+        Of::Lavandula => fleet::ours::run(&plan, &steps)?,
+        Of::Wasmcloud => fleet::wasmcloud::run(&plan, &steps)?,
+    };
     print(&if arguments.json {
         let text = serde_json::to_string_pretty(&report);
         text.map_err(|error| Failure::Print(error.into()))? + "\n"
@@ -80,6 +93,9 @@ fn command(arguments: &Arguments) -> String {
          --seconds {}",
         arguments.servers, arguments.clients, arguments.rate, arguments.seconds
     );
+    if arguments.of == Of::Wasmcloud {
+        line.push_str(" --of wasmcloud");
+    }
     if !arguments.without.is_empty() {
         let names: Vec<_> = arguments
             .without

@@ -86,7 +86,7 @@ pub enum Kind {
     Wasmtime(&'static [&'static str]),
     /// `viceroy serve`.
     Viceroy,
-    /// A program that is given, which serves a component on wasmCloud.
+    /// The program of `benches/wasmcloud`.
     Wasmcloud,
     /// `spin up`.
     Spin,
@@ -216,8 +216,8 @@ pub const RUNTIMES: [Runtime; 26] = [
         name: "wasmcloud",
         what: "wasmCloud: a host on NATS and an HTTP server for the component",
         door: Door::Wasi02,
-        install: "`--wasmcloud PATH`, a program that is run as `PATH serve COMPONENT --addr ADDR`; \
-                  the crate `wasmcloud-host` 0.27.1 alone does not compile with Rust 1.95",
+        install: "`apt-get install nats-server`, and `cargo +nightly build --release --locked \
+                  --manifest-path benches/wasmcloud/Cargo.toml`, which takes some 20 minutes",
         least: None,
         kind: Kind::Wasmcloud,
         known: &[],

@@ -22,7 +22,7 @@ pub struct Named {
     pub wasmtime: Option<PathBuf>,
     /// `viceroy`, where it is not on the `PATH`.
     pub viceroy: Option<PathBuf>,
-    /// A program that serves a component on wasmCloud.
+    /// `lavandula-bench-wasmcloud`, where it is not in its workspace.
     pub wasmcloud: Option<PathBuf>,
 }
 
@@ -69,7 +69,7 @@ pub struct Programs {
     javascript: Option<Result<BTreeMap<String, Listed>, String>>,
 }
 
-/// What a program is called that serves on wasmCloud.
+/// The program of `benches/wasmcloud`.
 const WASMCLOUD: &str = "lavandula-bench-wasmcloud";
 
 /// An address with a port of the system's choice.
@@ -121,7 +121,9 @@ impl Programs {
             Kind::Viceroy => of(absolute(self.named.viceroy.as_deref(), "viceroy"))
                 .map_err(|why| with(&why, runtime, "or give `--viceroy PATH`"))?,
             Kind::Spin => of("spin".into()).map_err(|why| with(&why, runtime, ""))?,
-            Kind::Wasmcloud => of(self.wasmcloud()?)
+            Kind::Wasmcloud => self
+                .wasmcloud()
+                .and_then(of)
                 .map_err(|why| with(&why, runtime, "or give `--wasmcloud PATH`"))?,
             Kind::JavaScript => self.listed(runtime)?,
         };
@@ -135,10 +137,17 @@ impl Programs {
         }
     }
 
+    /// The one that is named, or else what was built in its workspace.
     fn wasmcloud(&self) -> Result<PathBuf, String> {
-        let named = self.named.wasmcloud.as_deref();
-        let named = named.map(|named| absolute(Some(named), WASMCLOUD));
-        named.ok_or_else(|| "no program was given that serves a component on it".to_owned())
+        if let Some(named) = &self.named.wasmcloud {
+            return Ok(absolute(Some(named), WASMCLOUD));
+        }
+        let program = self.root.join("benches/wasmcloud/target/release");
+        let program = program.join(format!("{WASMCLOUD}{}", std::env::consts::EXE_SUFFIX));
+        match program.exists() {
+            true => Ok(program),
+            false => Err("it is not built".to_owned()),
+        }
     }
 
     fn listed(&mut self, runtime: &Runtime) -> Result<Found, String> {

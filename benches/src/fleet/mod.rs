@@ -2,7 +2,7 @@
 //! drained, replaced or killed.
 //!
 //! ```text
-//! ours                 what is done, one thing after the other
+//! ours, wasmcloud      what is done, one thing after the other
 //!   │
 //!   ├─► servers ──► balancer ◄── traffic ──► timeline ──► report ──► table
 //!   │               (HAProxy)    (clients)   (windows)
@@ -20,6 +20,7 @@ pub mod ours;
 pub mod report;
 pub mod timeline;
 pub mod traffic;
+pub mod wasmcloud;
 
 mod reply;
 mod servers;
