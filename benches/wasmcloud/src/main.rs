@@ -20,10 +20,12 @@ mod scheduler;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
 use nats::Nats;
 
@@ -82,6 +84,11 @@ fn label(text: &str) -> Result<(String, String), String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // What host and scheduler say: errors, or what `RUST_LOG` asks for.
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Runtime::new().context("there is no runtime");
     match runtime.and_then(|runtime| runtime.block_on(run(arguments.command))) {
         Ok(()) => ExitCode::SUCCESS,
@@ -93,7 +100,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> Result<()> {
-    let end = life::end()?;
+    let mut end = pin!(life::end()?);
     match command {
         Command::Serve {
             component,
@@ -102,7 +109,11 @@ async fn run(command: Command) -> Result<()> {
         } => {
             let nats = Nats::start(nats_server.as_deref()).await?;
             let host = host::start(nats.url(), BTreeMap::new()).await?;
-            place::serve(nats.url(), &host.id(), &component, addr).await?;
+            let id = host.id();
+            tokio::select! {
+                served = place::serve(nats.url(), &id, &component, addr) => served?,
+                () = &mut end => return host.stop().await,
+            }
             println!("Serving HTTP on http://{addr}/");
             end.await;
             host.stop().await
@@ -118,7 +129,10 @@ async fn run(command: Command) -> Result<()> {
             nats_server,
         } => {
             let nats = Nats::start(nats_server.as_deref()).await?;
-            let scheduler = scheduler::start(nats.address(), &manifest).await?;
+            let scheduler = tokio::select! {
+                started = scheduler::start(nats.address(), &manifest) => started?,
+                () = &mut end => return Ok(()),
+            };
             println!("NATS on {}/", nats.url());
             tokio::select! {
                 () = end => Ok(()),

@@ -50,6 +50,20 @@ pub(crate) async fn serve(
         .build()
         .map_err(|error| anyhow!("there is no such link: {error}"))?;
     done("link both", control.put_link(link).await)?;
+    // The HTTP server listens for links that are known when it starts, and the host comes
+    // to know this one by way of NATS.
+    let began = Instant::now();
+    loop {
+        let links = control.get_links().await;
+        let links = links.map_err(|error| anyhow!("the host tells no links: {error}"))?;
+        if links.data().is_some_and(|links| !links.is_empty()) {
+            break;
+        }
+        if began.elapsed() > PATIENCE {
+            bail!("the host does not come to know the link within {PATIENCE:?}");
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
     let started = control.start_provider(host, HTTP_SERVER, "http", None, vec!["http".to_owned()]);
     done("start the HTTP server", started.await)?;
 
