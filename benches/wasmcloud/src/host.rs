@@ -35,7 +35,9 @@ pub(crate) async fn start(nats: &str, labels: BTreeMap<String, String>) -> Resul
         experimental_features: Features::new().enable_builtin_http_server(),
         ..HostConfig::default()
     };
-    let (host, shutdown) = Wasmbus::new(config).await.context("the host does not start")?;
+    let (host, shutdown) = Wasmbus::new(config)
+        .await
+        .context("the host does not start")?;
     Ok(Host {
         id: key.public_key(),
         _host: host,

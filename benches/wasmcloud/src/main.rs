@@ -123,7 +123,11 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Host { nats, label } => {
             let host = host::start(&nats, label.into_iter().collect()).await?;
-            println!("Host {} in the lattice of {}/", host.id(), nats.trim_end_matches('/'));
+            println!(
+                "Host {} in the lattice of {}/",
+                host.id(),
+                nats.trim_end_matches('/')
+            );
             end.await;
             host.stop().await
         }

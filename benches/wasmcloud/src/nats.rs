@@ -54,7 +54,11 @@ impl Nats {
             .spawn()
             .with_context(|| format!("cannot run {}", program.display()))?;
         let id = child.id().context("the NATS server ended at once")?;
-        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = program
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let ports = folder.path().join(format!("{name}_{id}.ports"));
         let url = url(&ports).await?;
         Ok(Self {

@@ -36,7 +36,10 @@ pub(crate) async fn serve(
     let control = ClientBuilder::new(nats).lattice("default").build();
 
     let address = HashMap::from([("default_address".to_owned(), addr.to_string())]);
-    done("put its configuration", control.put_config("http", address).await)?;
+    done(
+        "put its configuration",
+        control.put_config("http", address).await,
+    )?;
     let image = format!("file://{}", file.display());
     let scaled = control.scale_component(host, &image, "handler", INSTANCES, None, vec![], false);
     done("start the component", scaled.await)?;

@@ -23,7 +23,9 @@ pub(crate) async fn start(nats: &str, manifest: &Path) -> Result<Scheduler> {
         nats_server: nats.to_owned(),
         ..WadmConfig::default()
     };
-    let tasks = wadm::start_wadm(config).await.context("wadm does not start")?;
+    let tasks = wadm::start_wadm(config)
+        .await
+        .context("wadm does not start")?;
     let client = async_nats::connect(nats)
         .await
         .context("the NATS server does not answer")?;
@@ -54,7 +56,10 @@ async fn ask(client: &async_nats::Client, what: &str, payload: String) -> Result
     let subject = format!("wadm.api.default.model.{what}");
     let began = Instant::now();
     loop {
-        match client.request(subject.clone(), payload.clone().into()).await {
+        match client
+            .request(subject.clone(), payload.clone().into())
+            .await
+        {
             Ok(answer) => {
                 return serde_json::from_slice(&answer.payload)
                     .with_context(|| format!("wadm does not answer `{what}` in JSON"));
