@@ -23,7 +23,7 @@ const PROGRAM: &str = "wasmcloud/target/release/lavandula-bench-wasmcloud";
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long the scheduler may take to have a component on a host.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What it prints before the address of its NATS server, and hosts before that of theirs.
 const NATS: &str = "nats://";
@@ -123,8 +123,8 @@ fn program(named: Option<&Path>) -> Result<PathBuf, Failure> {
     path.canonicalize().map_err(|error| {
         Failure::Build(format!(
             "there is no wasmCloud at {} ({error}): build it with `cargo +nightly build --release \
-             --locked --manifest-path benches/wasmcloud/Cargo.toml`, which takes some twenty minutes, or \
-             give `--program PATH`",
+             --locked --manifest-path benches/wasmcloud/Cargo.toml`, which takes some twenty \
+             minutes, or give `--program PATH`",
             path.display()
         ))
     })

@@ -92,8 +92,15 @@ fn main() -> ExitCode {
         .with_env_filter(EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    let runtime = tokio::runtime::Runtime::new().context("there is no runtime");
-    match runtime.and_then(|runtime| runtime.block_on(run(arguments.command))) {
+    let ran = tokio::runtime::Runtime::new()
+        .context("there is no runtime")
+        .and_then(|runtime| {
+            let ran = runtime.block_on(run(arguments.command));
+            // Not waited for: a thread still reads the standard input.
+            runtime.shutdown_background();
+            ran
+        });
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
