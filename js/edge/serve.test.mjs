@@ -86,7 +86,8 @@ const ASKED = {
     assert.match(text, /^GET \/state {9}requests/);
     const head = await send('/', { method: 'HEAD' });
     assert.equal(head.status, 200);
-    assert.equal(head.headers.get('content-length'), String(text.length));
+    // It may be left out, as Vercel's edge runtime does, but not be another.
+    assert.equal(head.headers.get('content-length') ?? String(text.length), String(text.length));
     assert.equal(await head.text(), '');
     assert.equal((await send('/nowhere?at=all')).status, 404);
   },
