@@ -11,6 +11,7 @@ use super::guests::Guest;
 use super::javascript::{self, Listed};
 use super::process::{Listens, Serves, free};
 use crate::Failure;
+use crate::fleet::wasmcloud::PROGRAM;
 use crate::serve::programs::{Wasmtime, command, lavandula};
 
 /// Where programs are that are not looked for elsewhere.
@@ -68,9 +69,6 @@ pub struct Programs {
     wasmtime: Option<Result<Wasmtime, String>>,
     javascript: Option<Result<BTreeMap<String, Listed>, String>>,
 }
-
-/// The program of `benches/wasmcloud`.
-const WASMCLOUD: &str = "lavandula-bench-wasmcloud";
 
 /// An address with a port of the system's choice.
 const ANY: &str = "127.0.0.1:0";
@@ -140,10 +138,9 @@ impl Programs {
     /// The one that is named, or else what was built in its workspace.
     fn wasmcloud(&self) -> Result<PathBuf, String> {
         if let Some(named) = &self.named.wasmcloud {
-            return Ok(absolute(Some(named), WASMCLOUD));
+            return Ok(absolute(Some(named), PROGRAM));
         }
-        let program = self.root.join("benches/wasmcloud/target/release");
-        let program = program.join(format!("{WASMCLOUD}{}", std::env::consts::EXE_SUFFIX));
+        let program = self.root.join("benches").join(PROGRAM);
         match program.exists() {
             true => Ok(program),
             false => Err("it is not built".to_owned()),

@@ -16,8 +16,8 @@ use crate::Failure;
 use crate::progress::Steps;
 use crate::serve::process::Server;
 
-/// Where the program is, from the folder of this package.
-const PROGRAM: &str = "wasmcloud/target/release/lavandula-bench-wasmcloud";
+/// Where the program is once it is built, from the folder of this package.
+pub const PROGRAM: &str = "wasmcloud/target/release/lavandula-bench-wasmcloud";
 
 /// How long the scheduler may take to end.
 const GRACE: Duration = Duration::from_secs(5);
