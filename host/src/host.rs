@@ -52,6 +52,7 @@ use crate::stable::{Stable, UsedInPlace};
 use crate::state::State;
 use crate::symbols::Symbols;
 use crate::trace::TraceContext;
+use crate::trim;
 
 /// A loaded component that answers requests: each in a fresh instance, or in one
 /// that was rewound, as [`Isolation`] says.
@@ -923,7 +924,7 @@ impl HostBuilder {
                 let engines = [Concurrency::Off, Concurrency::On];
                 trust.load(bytes, engines.into_iter().map(with))?
             }
-            _ => Program::new(&with(Concurrency::needed_by(bytes))?, bytes)?,
+            _ => self.compile(&with(Concurrency::needed_by(bytes))?, bytes)?,
         };
         let program = program
             .within(&self.limits)?
@@ -936,6 +937,21 @@ impl HostBuilder {
             (_, Some(door)) => program.with_door(door),
             (_, None) => Ok(program),
         }
+    }
+
+    /// Compiles a component: what is needed of it for the door that it is entered by.
+    fn compile(&self, engine: &Engine, bytes: &[u8]) -> Result<Program, LoadError> {
+        if let Isolation::Instance | Isolation::Rewind(_) = self.isolation
+            && let None | Some(Door::Fast) = self.door
+            && let Some(lean) = trim::to_fast_door(bytes)
+        {
+            match Program::new(engine, &lean) {
+                Ok(program) => return Ok(program),
+                // All of it may be in order all the same.
+                Err(error) => tracing::debug!(%error, "cannot leave out other doors"),
+            }
+        }
+        Program::new(engine, bytes)
     }
 
     fn host(

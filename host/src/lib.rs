@@ -85,6 +85,7 @@ mod symbols;
 mod testing;
 mod told;
 mod trace;
+mod trim;
 mod unfold;
 // For the command, which is of this package.
 #[doc(hidden)]

@@ -1,0 +1,421 @@
+//! A core module: which functions lead to which, what its instantiation does to others,
+//! and how it is written without some of its functions and imports.
+
+use std::collections::HashMap;
+
+use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
+use wasmparser::{
+    ConstExpr, DataKind, ElementItems, ElementKind, FunctionBody, KnownCustom, Name, Operator,
+    Parser, Payload, TypeRef,
+};
+
+use super::items::{At, Space};
+
+/// Bytes of a page, unless a memory says otherwise: then nothing is concluded.
+const PAGE: u64 = 64 * 1024;
+
+/// Something that a module imports.
+#[derive(Debug)]
+pub(super) struct Import<'a> {
+    pub(super) module: &'a str,
+    pub(super) name: &'a str,
+    pub(super) space: Space,
+}
+
+/// What anybody else could notice of a module's instantiation.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Effect<'a> {
+    /// Nothing.
+    None,
+    /// Entries of tables that it imports, by the names of those.
+    Tables(Vec<(&'a str, &'a str)>),
+    /// Something else, or a trap.
+    Any,
+}
+
+impl<'a> Effect<'a> {
+    fn and(&mut self, other: Self) {
+        if let (Self::Tables(all), Self::Tables(more)) = (&mut *self, &other) {
+            all.extend(more);
+        } else if *self == Self::None || other == Self::Any {
+            *self = other;
+        }
+    }
+}
+
+/// A core module, as far as that matters here.
+#[derive(Debug)]
+pub(super) struct Module<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) imports: Vec<Import<'a>>,
+    /// The imports that are functions, by the number of the function.
+    imported: Vec<usize>,
+    exports: HashMap<&'a str, At>,
+    /// The functions that each function of its own refers to.
+    bodies: Vec<Vec<u32>>,
+    /// The functions that are kept in any case: the start, and those in tables and globals.
+    pub(super) roots: Vec<u32>,
+    pub(super) effect: Effect<'a>,
+}
+
+impl<'a> Module<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut module = Self {
+            bytes,
+            imports: Vec::new(),
+            imported: Vec::new(),
+            exports: HashMap::new(),
+            bodies: Vec::new(),
+            roots: Vec::new(),
+            effect: Effect::None,
+        };
+        let mut shape = Shape::default();
+        for payload in Parser::new(0).parse_all(bytes) {
+            module.take(payload.ok()?, &mut shape)?;
+        }
+        Some(module)
+    }
+
+    /// The import that function `index` is, if it is one.
+    pub(super) fn import_of(&self, index: u32) -> Option<&Import<'a>> {
+        let import = self.imported.get(index as usize)?;
+        self.imports.get(*import)
+    }
+
+    /// How many functions it has, those that it imports included.
+    pub(super) fn functions(&self) -> usize {
+        self.imported.len() + self.bodies.len()
+    }
+
+    /// The functions that function `index` refers to. None for one that is imported.
+    pub(super) fn refers_to(&self, index: u32) -> Option<&[u32]> {
+        let own = (index as usize).checked_sub(self.imported.len())?;
+        self.bodies.get(own).map(Vec::as_slice)
+    }
+
+    /// The function that is exported as `name`. None where it is something else.
+    pub(super) fn exported_function(&self, name: &str) -> Option<u32> {
+        let export = self.exports.get(name)?;
+        (export.space == Space::CoreFunc).then_some(export.index)
+    }
+
+    fn take(&mut self, payload: Payload<'a>, shape: &mut Shape<'a>) -> Option<()> {
+        match payload {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import.ok()?;
+                    let name = (import.module, import.name);
+                    let space = match import.ty {
+                        TypeRef::Func(_) | TypeRef::FuncExact(_) => {
+                            self.imported.push(self.imports.len());
+                            Space::CoreFunc
+                        }
+                        TypeRef::Table(table) => {
+                            shape.tables.push((Some(name), table.initial));
+                            Space::CoreTable
+                        }
+                        TypeRef::Memory(_) => {
+                            shape.memories.push(None);
+                            Space::CoreMemory
+                        }
+                        TypeRef::Global(_) => Space::CoreGlobal,
+                        TypeRef::Tag(_) => Space::CoreTag,
+                    };
+                    let (module, name) = name;
+                    self.imports.push(Import {
+                        module,
+                        name,
+                        space,
+                    });
+                }
+            }
+            Payload::TableSection(section) => {
+                for table in section {
+                    let table = table.ok()?;
+                    shape.tables.push((None, table.ty.initial));
+                    if let wasmparser::TableInit::Expr(init) = table.init {
+                        self.constant(&init)?;
+                    }
+                }
+            }
+            Payload::MemorySection(section) => {
+                for memory in section {
+                    let memory = memory.ok()?;
+                    let pages = memory.initial.checked_mul(PAGE);
+                    let usual = memory.page_size_log2.is_none();
+                    shape.memories.push(Some(pages.filter(|_| usual)?));
+                }
+            }
+            Payload::GlobalSection(section) => {
+                for global in section {
+                    self.constant(&global.ok()?.init_expr)?;
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    let export = export.ok()?;
+                    let at = At::new(Space::of_core(export.kind), export.index);
+                    self.exports.insert(export.name, at);
+                }
+            }
+            Payload::StartSection { func, .. } => {
+                self.roots.push(func);
+                self.effect.and(Effect::Any);
+            }
+            Payload::ElementSection(section) => {
+                for segment in section {
+                    let segment = segment.ok()?;
+                    let length = self.elements(segment.items)?;
+                    if let ElementKind::Active {
+                        table_index,
+                        offset_expr,
+                    } = segment.kind
+                    {
+                        let table = table_index.unwrap_or(0) as usize;
+                        let (imported, room) = *shape.tables.get(table)?;
+                        let end = constant(&offset_expr).and_then(|at| at.checked_add(length));
+                        self.effect.and(match (end, imported) {
+                            (Some(end), Some(name)) if end <= room => Effect::Tables(vec![name]),
+                            (Some(end), None) if end <= room => Effect::None,
+                            _ => Effect::Any,
+                        });
+                    }
+                }
+            }
+            Payload::DataSection(section) => {
+                for segment in section {
+                    let segment = segment.ok()?;
+                    if let DataKind::Active {
+                        memory_index,
+                        offset_expr,
+                    } = segment.kind
+                    {
+                        let room = *shape.memories.get(memory_index as usize)?;
+                        let length = u64::try_from(segment.data.len()).ok()?;
+                        let end = constant(&offset_expr).and_then(|at| at.checked_add(length));
+                        self.effect.and(match (end, room) {
+                            (Some(end), Some(room)) if end <= room => Effect::None,
+                            _ => Effect::Any,
+                        });
+                    }
+                }
+            }
+            Payload::CodeSectionEntry(body) => self.bodies.push(references(&body)?),
+            Payload::UnknownSection { .. } => return None,
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Keeps the functions of a segment, and says how many entries that has.
+    fn elements(&mut self, items: ElementItems<'a>) -> Option<u64> {
+        let count = match items {
+            ElementItems::Functions(functions) => {
+                let count = functions.count();
+                for function in functions {
+                    self.roots.push(function.ok()?);
+                }
+                count
+            }
+            ElementItems::Expressions(_, expressions) => {
+                let count = expressions.count();
+                for expression in expressions {
+                    self.constant(&expression.ok()?)?;
+                }
+                count
+            }
+        };
+        Some(u64::from(count))
+    }
+
+    /// Keeps the functions that a constant expression refers to.
+    fn constant(&mut self, expression: &ConstExpr<'a>) -> Option<()> {
+        let mut operators = expression.get_operators_reader();
+        while !operators.eof() {
+            self.roots.extend(function_of(&operators.read().ok()?));
+        }
+        Some(())
+    }
+}
+
+/// What the segments of a module are put into.
+#[derive(Default)]
+struct Shape<'a> {
+    /// Their names where they are imported, and how many entries they have.
+    tables: Vec<(Option<(&'a str, &'a str)>, u64)>,
+    /// How many bytes those have that are not imported.
+    memories: Vec<Option<u64>>,
+}
+
+/// The value of an expression that is one constant.
+fn constant(expression: &ConstExpr<'_>) -> Option<u64> {
+    let mut operators = expression.get_operators_reader();
+    let value = match operators.read().ok()? {
+        Operator::I32Const { value } => u64::from(value.cast_unsigned()),
+        Operator::I64Const { value } => value.cast_unsigned(),
+        _ => return None,
+    };
+    matches!(operators.read().ok()?, Operator::End).then_some(value)
+}
+
+/// The function that an instruction refers to.
+fn function_of(operator: &Operator<'_>) -> Option<u32> {
+    match *operator {
+        Operator::Call { function_index }
+        | Operator::ReturnCall { function_index }
+        | Operator::RefFunc { function_index } => Some(function_index),
+        _ => None,
+    }
+}
+
+fn references(body: &FunctionBody<'_>) -> Option<Vec<u32>> {
+    let mut operators = body.get_operators_reader().ok()?;
+    let mut functions = Vec::new();
+    while !operators.eof() {
+        functions.extend(function_of(&operators.read().ok()?));
+    }
+    functions.sort_unstable();
+    functions.dedup();
+    Some(functions)
+}
+
+/// What is kept of a module.
+#[derive(Debug)]
+pub(super) struct Kept<'a> {
+    /// Which of its functions, those that it imports included.
+    pub(super) functions: Vec<bool>,
+    /// Which of its exports.
+    pub(super) exports: Vec<&'a str>,
+}
+
+impl Kept<'_> {
+    pub(super) fn keeps(&self, function: u32) -> bool {
+        self.functions.get(function as usize) == Some(&true)
+    }
+}
+
+/// The module without what is not kept.
+pub(super) fn write(module: &Module<'_>, kept: &Kept<'_>) -> Option<Vec<u8>> {
+    let imported = module.imported.len();
+    let mut next = 0;
+    let numbers = kept.functions.iter().enumerate().map(|(old, &keep)| {
+        let stays = keep || old >= imported;
+        stays.then(|| {
+            next += 1;
+            next - 1
+        })
+    });
+    let mut writer = Writer {
+        kept,
+        numbers: numbers.collect(),
+        body: imported,
+    };
+    let mut written = wasm_encoder::Module::new();
+    let parser = Parser::new(0);
+    writer
+        .parse_core_module(&mut written, parser, module.bytes)
+        .ok()?;
+    Some(written.finish())
+}
+
+/// A function that was left out is referred to.
+#[derive(Debug)]
+struct LeftOut;
+
+type Result<T = ()> = std::result::Result<T, reencode::Error<LeftOut>>;
+
+struct Writer<'m, 'a> {
+    kept: &'m Kept<'a>,
+    /// The new number of each function that has one.
+    numbers: Vec<Option<u32>>,
+    /// The function whose body comes next, by its old number.
+    body: usize,
+}
+
+impl Reencode for Writer<'_, '_> {
+    type Error = LeftOut;
+
+    fn function_index(&mut self, function: u32) -> Result<u32> {
+        let number = self.numbers.get(function as usize).copied().flatten();
+        number.ok_or(reencode::Error::UserError(LeftOut))
+    }
+
+    fn parse_import_section(
+        &mut self,
+        imports: &mut wasm_encoder::ImportSection,
+        section: wasmparser::ImportSectionReader<'_>,
+    ) -> Result {
+        let mut functions = 0;
+        for import in section.into_imports() {
+            let import = import?;
+            if let TypeRef::Func(_) | TypeRef::FuncExact(_) = import.ty {
+                functions += 1;
+                if !self.kept.keeps(functions - 1) {
+                    continue;
+                }
+            }
+            self.parse_import(imports, import)?;
+        }
+        Ok(())
+    }
+
+    fn parse_export_section(
+        &mut self,
+        exports: &mut wasm_encoder::ExportSection,
+        section: wasmparser::ExportSectionReader<'_>,
+    ) -> Result {
+        for export in section {
+            let export = export?;
+            if self.kept.exports.contains(&export.name) {
+                self.parse_export(exports, export)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn parse_function_body(
+        &mut self,
+        code: &mut wasm_encoder::CodeSection,
+        body: FunctionBody<'_>,
+    ) -> Result {
+        let kept = self.kept.functions.get(self.body) == Some(&true);
+        self.body += 1;
+        if kept {
+            return reencode::utils::parse_function_body(self, code, body);
+        }
+        let mut stub = wasm_encoder::Function::new([]);
+        stub.instructions().unreachable().end();
+        code.function(&stub);
+        Ok(())
+    }
+
+    /// Names are for the traces of traps. What else there is of debug information tells
+    /// of places in code that are elsewhere now.
+    fn parse_custom_section(
+        &mut self,
+        written: &mut wasm_encoder::Module,
+        section: wasmparser::CustomSectionReader<'_>,
+    ) -> Result {
+        if let KnownCustom::Name(names) = section.as_known() {
+            for part in names {
+                if let Name::Function(functions) = part? {
+                    let mut kept = wasm_encoder::NameMap::new();
+                    for naming in functions {
+                        let naming = naming?;
+                        if self.kept.keeps(naming.index) {
+                            kept.append(self.function_index(naming.index)?, naming.name);
+                        }
+                    }
+                    let mut names = wasm_encoder::NameSection::new();
+                    names.functions(&kept);
+                    written.section(&names);
+                }
+            }
+        } else if section.name() == "producers" {
+            RoundtripReencoder
+                .parse_custom_section(written, section)
+                .map_err(|_| reencode::Error::UserError(LeftOut))?;
+        }
+        Ok(())
+    }
+}
