@@ -120,7 +120,7 @@ impl Body for ResponseBody {
 /// A response whose guest is at work, with all that belongs to it.
 pub(crate) struct Flowing {
     host: Host,
-    flow: Flow<Run, Rest>,
+    flow: Box<Flow<Run, Rest>>,
     intake: Option<Intake>,
     account: Account,
     status: StatusCode,
@@ -134,7 +134,7 @@ pub(crate) struct Flowing {
 impl Flowing {
     pub(crate) fn new(
         host: Host,
-        flow: Flow<Run, Rest>,
+        flow: Box<Flow<Run, Rest>>,
         intake: Option<Intake>,
         account: Account,
         status: StatusCode,

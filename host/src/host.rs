@@ -152,8 +152,13 @@ impl Rest {
 
 /// A guest's answer, as the way of a request ends.
 enum Answer {
-    Whole(Response<Bytes>, Flow<Run, Rest>),
-    Flowing(response::Parts, Flow<Run, Rest>, Option<Intake>, Awaited),
+    Whole(Response<Bytes>, Box<Flow<Run, Rest>>),
+    Flowing(
+        response::Parts,
+        Box<Flow<Run, Rest>>,
+        Option<Intake>,
+        Awaited,
+    ),
 }
 
 impl Host {
@@ -222,37 +227,42 @@ impl Host {
     ///
     /// Needs a tokio runtime whose timer is enabled. Dropping the future, or the body
     /// of the response, ends the guest.
-    pub async fn respond<B>(&self, request: Request<B>) -> Response<ResponseBody>
+    pub fn respond<B>(
+        &self,
+        request: Request<B>,
+    ) -> impl Future<Output = Response<ResponseBody>> + Send
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
-        let mut account = Account::begin(&self.loaded.ground.metrics, &request);
-        let method = request.method().clone();
-        let patience = Patience::UntilItWaits;
-        match self.answer(request, patience, &mut account).await {
-            Ok(Answer::Whole(mut response, mut flow)) => {
-                let (status, bytes) = (response.status(), response.body().len());
-                if flow.run().is_some() {
-                    Flowing::new(self.clone(), flow, None, account, status).finish_later();
-                } else {
-                    self.settle(&mut flow, &mut account).await;
-                    if self.loaded.ground.disclose == Disclose::Memory {
-                        let (memory, arena) = account.uses();
-                        disclose(response.headers_mut(), &memory, arena);
+        async move {
+            let mut account = Account::begin(&self.loaded.ground.metrics, &request);
+            let method = request.method().clone();
+            let patience = Patience::UntilItWaits;
+            match self.answer(request, patience, &mut account).await {
+                Ok(Answer::Whole(mut response, mut flow)) => {
+                    let (status, bytes) = (response.status(), response.body().len());
+                    if flow.run().is_some() {
+                        Flowing::new(self.clone(), flow, None, account, status).finish_later();
+                    } else {
+                        self.settle(&mut flow, &mut account).await;
+                        if self.loaded.ground.disclose == Disclose::Memory {
+                            let (memory, arena) = account.uses();
+                            disclose(response.headers_mut(), &memory, arena);
+                        }
+                        account.answered(status, bytes);
                     }
-                    account.answered(status, bytes);
+                    response.map(ResponseBody::whole)
                 }
-                response.map(ResponseBody::whole)
-            }
-            Ok(Answer::Flowing(head, flow, intake, awaited)) => {
-                let flowing = Flowing::new(self.clone(), flow, intake, account, head.status);
-                let flowing = flowing.of_length(&method, &head).awaited(awaited);
-                Response::from_parts(head, ResponseBody::flowing(flowing))
-            }
-            Err(failure) => {
-                account.failed(&failure);
-                failure.response().map(ResponseBody::whole)
+                Ok(Answer::Flowing(head, flow, intake, awaited)) => {
+                    let flowing = Flowing::new(self.clone(), flow, intake, account, head.status);
+                    let flowing = flowing.of_length(&method, &head).awaited(awaited);
+                    Response::from_parts(head, ResponseBody::flowing(flowing))
+                }
+                Err(failure) => {
+                    account.failed(&failure);
+                    failure.response().map(ResponseBody::whole)
+                }
             }
         }
     }
@@ -303,88 +313,90 @@ impl Host {
     }
 
     /// The way of a request up to its answer.
-    async fn answer<B>(
+    fn answer<B>(
         &self,
         request: Request<B>,
         patience: Patience,
         account: &mut Account,
-    ) -> Result<Answer, Failure>
+    ) -> impl Future<Output = Result<Answer, Failure>> + Send
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
-        let ground = &self.loaded.ground;
-        let limits = &ground.limits;
-        self.admit_head(&request)?;
-        let (mut head, body) = request.into_parts();
-        let cut = head.extensions.remove::<Cut>();
-        account.trace().hand_on(&mut head.headers);
-        let method = head.method.clone();
-        let body = Incoming::new(
-            body,
-            Terms {
-                limit: limits.max_request_body,
-                pause: limits.body_idle,
-            },
-        )?;
-        let mut buffered = Buffered::new(&ground.buffers);
-        let (body, intake) = if self.door() == Door::Fast || body.is_small() {
-            let whole = body.whole(|bytes| buffered.reserve(bytes)).await?;
-            account.received(whole.len());
-            (RequestBody::Whole(whole), None)
-        } else {
-            let intake = body.intake();
-            (RequestBody::Pieces(body.boxed_unsync()), Some(intake))
-        };
-        let place = self.place(account).await?;
+        async move {
+            let ground = &self.loaded.ground;
+            let limits = &ground.limits;
+            self.admit_head(&request)?;
+            let (mut head, body) = request.into_parts();
+            let cut = head.extensions.remove::<Cut>();
+            account.trace().hand_on(&mut head.headers);
+            let method = head.method.clone();
+            let body = Incoming::new(
+                body,
+                Terms {
+                    limit: limits.max_request_body,
+                    pause: limits.body_idle,
+                },
+            )?;
+            let mut buffered = Buffered::new(&ground.buffers);
+            let (body, intake) = if self.door() == Door::Fast || body.is_small() {
+                let whole = body.whole(|bytes| buffered.reserve(bytes)).await?;
+                account.received(whole.len());
+                (RequestBody::Whole(whole), None)
+            } else {
+                let intake = body.intake();
+                (RequestBody::Pieces(body.boxed_unsync()), Some(intake))
+            };
+            let place = self.place(account).await?;
 
-        let request = Request::from_parts(head, body);
-        let (told, mut flow) = match &self.shared {
-            None => {
-                let (reply, replied) = oneshot::channel();
-                let run = self.begin(account.trace(), request, reply, place, buffered);
-                let mut flow = Flow::new(run, Some(replied), method, limits);
-                let told = future::poll_fn(|cx| flow.poll_told(cx, patience)).await;
-                (told, flow)
-            }
-            Some(shared) => {
-                let (tell, told) = oneshot::channel();
-                let ask = Ask {
-                    request,
-                    method,
-                    intake: intake.clone(),
-                    patience,
-                    deadline: Instant::now() + limits.timeout,
-                    trace: account.trace().clone(),
-                    tell,
-                    holds: Holds { place, buffered },
-                };
-                match Box::pin(self.ask(shared, ask, told)).await {
-                    Ok((told, flow)) => (Ok(told), flow),
-                    Err((failure, ran)) => {
-                        account.ran(ran);
-                        let broken = intake.as_ref().and_then(Intake::failure);
-                        return Err(broken.unwrap_or(failure));
+            let request = Request::from_parts(head, body);
+            let (told, mut flow) = match &self.shared {
+                None => {
+                    let (reply, replied) = oneshot::channel();
+                    let run = self.begin(account.trace(), request, reply, place, buffered);
+                    let mut flow = Box::new(Flow::new(run, Some(replied), method, limits));
+                    let told = future::poll_fn(|cx| flow.poll_told(cx, patience)).await;
+                    (told, flow)
+                }
+                Some(shared) => {
+                    let (tell, told) = oneshot::channel();
+                    let ask = Ask {
+                        request,
+                        method,
+                        intake: intake.clone(),
+                        patience,
+                        deadline: Instant::now() + limits.timeout,
+                        trace: account.trace().clone(),
+                        tell,
+                        holds: Holds { place, buffered },
+                    };
+                    match Box::pin(self.ask(shared, ask, told)).await {
+                        Ok((told, flow)) => (Ok(told), Box::new(flow)),
+                        Err((failure, ran)) => {
+                            account.ran(ran);
+                            let broken = intake.as_ref().and_then(Intake::failure);
+                            return Err(broken.unwrap_or(failure));
+                        }
                     }
                 }
-            }
-        };
-        // A guest that was left without its request has nothing to say of its own.
-        let broken = intake.as_ref().and_then(Intake::failure);
-        let told = match broken {
-            Some(failure) => Err(failure),
-            None => told,
-        };
-        match told {
-            Ok(Told::Whole(response)) => Ok(Answer::Whole(response, flow)),
-            Ok(Told::Head(head)) => {
-                let awaited = flow.run().map(|run| run.detach(self.clone(), cut));
-                let awaited = awaited.unwrap_or_default();
-                Ok(Answer::Flowing(head, flow, intake, awaited))
-            }
-            Err(failure) => {
-                self.settle(&mut flow, account).await;
-                Err(failure)
+            };
+            // A guest that was left without its request has nothing to say of its own.
+            let broken = intake.as_ref().and_then(Intake::failure);
+            let told = match broken {
+                Some(failure) => Err(failure),
+                None => told,
+            };
+            match told {
+                Ok(Told::Whole(response)) => Ok(Answer::Whole(response, flow)),
+                Ok(Told::Head(head)) => {
+                    let awaited = flow.run().map(|run| run.detach(self.clone(), cut));
+                    let awaited = awaited.unwrap_or_default();
+                    Ok(Answer::Flowing(head, flow, intake, awaited))
+                }
+                Err(failure) => {
+                    self.settle(&mut flow, account).await;
+                    Err(failure)
+                }
             }
         }
     }
@@ -445,42 +457,49 @@ impl Host {
     }
 
     /// The guest's part of it.
-    async fn run(&self, request: Request<RequestBody>, reply: Reply, place: Place) -> (Said, Rest) {
-        let _running = self.shard().hold(Gauge::InFlight);
-        let mut ran = Ran::default();
-        let began = Instant::now();
-        let ready = match self.stable.take() {
-            Some(sandbox) => {
-                self.shard().shift(Gauge::Ready, -1);
-                Ok(sandbox)
+    fn run(
+        &self,
+        request: Request<RequestBody>,
+        reply: Reply,
+        place: Place,
+    ) -> impl Future<Output = (Said, Rest)> + Send {
+        async move {
+            let _running = self.shard().hold(Gauge::InFlight);
+            let mut ran = Ran::default();
+            let began = Instant::now();
+            let ready = match self.stable.take() {
+                Some(sandbox) => {
+                    self.shard().shift(Gauge::Ready, -1);
+                    Ok(sandbox)
+                }
+                None => {
+                    self.shard().count(Counter::ReadyMiss);
+                    // Seldom, and with a large future.
+                    let made = match self.isolation() {
+                        Isolation::Instance | Isolation::Shared(_) => Box::pin(self.fresh()).await,
+                        Isolation::Rewind(_) => Box::pin(self.prepared()).await,
+                    };
+                    ran.instantiate = Some(began.elapsed());
+                    made
+                }
+            };
+            let sandbox = match ready {
+                Ok(sandbox) => sandbox,
+                Err(Unready { failure, memory }) => {
+                    ran.memory = memory;
+                    return (Err(failure), Rest { used: None, ran });
+                }
+            };
+            let began = Instant::now();
+            let (said, mut used) = sandbox.converse(request, reply).await;
+            ran.guest = Some(began.elapsed());
+            if self.loaded.ground.measure == Measure::Arena {
+                ran.arena = Box::pin(used.arena()).await;
             }
-            None => {
-                self.shard().count(Counter::ReadyMiss);
-                // Seldom, and with a large future.
-                let made = match self.isolation() {
-                    Isolation::Instance | Isolation::Shared(_) => Box::pin(self.fresh()).await,
-                    Isolation::Rewind(_) => Box::pin(self.prepared()).await,
-                };
-                ran.instantiate = Some(began.elapsed());
-                made
-            }
-        };
-        let sandbox = match ready {
-            Ok(sandbox) => sandbox,
-            Err(Unready { failure, memory }) => {
-                ran.memory = memory;
-                return (Err(failure), Rest { used: None, ran });
-            }
-        };
-        let began = Instant::now();
-        let (said, mut used) = sandbox.converse(request, reply).await;
-        ran.guest = Some(began.elapsed());
-        if self.loaded.ground.measure == Measure::Arena {
-            ran.arena = used.arena().await;
+            ran.memory = used.memory();
+            let used = Some((used, place));
+            (said, Rest { used, ran })
         }
-        ran.memory = used.memory();
-        let used = Some((used, place));
-        (said, Rest { used, ran })
     }
 
     /// A place for a request, now or when its turn comes.

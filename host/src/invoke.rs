@@ -2,6 +2,10 @@
 //! server.
 //!
 //! How long a call may take, and what its errors mean, is in `call.rs`.
+//!
+//! The futures of calls are in boxes, and the functions around them give a block instead of
+//! being `async`: what is passed to one of the latter has its place in it twice. All of them
+//! are within each other, and each is moved to its place before it is first polled.
 
 pub(crate) mod service;
 
@@ -58,21 +62,23 @@ impl Guest {
     /// Hands one request to the guest, by `door`. The response is what is returned,
     /// or goes through `reply` as soon as the guest has set it; then its body has to
     /// be taken while this runs.
-    pub(crate) async fn converse(
+    pub(crate) fn converse(
         &mut self,
         door: Door,
         request: Request<RequestBody>,
         reply: Reply,
-    ) -> Said {
-        match door {
-            Door::Fast => self.handle_fast(request).await.map(Some),
-            Door::WasiHttp => self.handle_wasi(request, reply).await.map(|()| None),
-            Door::Service => {
-                let request = request.map(RequestBody::into_wasi);
-                // The largest of them, and by far not the fastest: it is not to be in
-                // the way of the others.
-                let handled = Box::pin(self.handle_service(request, reply));
-                handled.await.map(|()| None)
+    ) -> impl Future<Output = Said> + Send {
+        async move {
+            match door {
+                Door::Fast => self.handle_fast(request).await.map(Some),
+                Door::WasiHttp => self.handle_wasi(request, reply).await.map(|()| None),
+                Door::Service => {
+                    let request = request.map(RequestBody::into_wasi);
+                    // The largest of them, and by far not the fastest: it is not to be in
+                    // the way of the others.
+                    let handled = Box::pin(self.handle_service(request, reply));
+                    handled.await.map(|()| None)
+                }
             }
         }
     }
@@ -93,80 +99,84 @@ impl Guest {
         explain(error, self.store.data(), Phase::Call)
     }
 
-    async fn handle_fast(
+    fn handle_fast(
         &mut self,
         request: Request<RequestBody>,
-    ) -> Result<Response<Bytes>, Failure> {
-        let (parts, body) = request.into_parts();
-        let body = match body {
-            RequestBody::Whole(body) => body,
-            // This door has no other way.
-            RequestBody::Pieces(body) => {
-                let body = body.collect().await;
-                body.map_err(|_| Failure::ClientGone)?.to_bytes()
-            }
-        };
-        let guest = required(&self.fast, "handle")?;
-        let fields: Vec<fast::HeaderParam<'_>> = parts
-            .headers
-            .iter()
-            // The same as `wasi:http` keeps from a guest: they are about the
-            // connection, or, as `host`, given elsewhere.
-            .filter(|(name, _)| !DEFAULT_FORBIDDEN_HEADERS.contains(name))
-            .map(|(name, value)| (name.as_str(), value.as_bytes()))
-            .collect();
-        let request = fast::Request {
-            method: parts.method.as_str(),
-            path_with_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
-            authority: authority(&parts.uri, &parts.headers),
-            headers: &fields,
-            body: &body,
-        };
+    ) -> impl Future<Output = Result<Response<Bytes>, Failure>> + Send {
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = match body {
+                RequestBody::Whole(body) => body,
+                // This door has no other way.
+                RequestBody::Pieces(body) => {
+                    let body = body.collect().await;
+                    body.map_err(|_| Failure::ClientGone)?.to_bytes()
+                }
+            };
+            let guest = required(&self.fast, "handle")?;
+            let fields: Vec<fast::HeaderParam<'_>> = parts
+                .headers
+                .iter()
+                // The same as `wasi:http` keeps from a guest: they are about the
+                // connection, or, as `host`, given elsewhere.
+                .filter(|(name, _)| !DEFAULT_FORBIDDEN_HEADERS.contains(name))
+                .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                .collect();
+            let request = fast::Request {
+                method: parts.method.as_str(),
+                path_with_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
+                authority: authority(&parts.uri, &parts.headers),
+                headers: &fields,
+                body: &body,
+            };
 
-        let deadline = self.store.data().deadline;
-        let call = guest
-            .lavandula_arena_handler()
-            .call_handle(&mut self.store, request);
-        let answer = match until(deadline, call).await {
-            Ok(answer) => answer,
-            Err(error) => return Err(self.explain(error)),
-        };
-        let limits = self.store.data().limits();
-        let headers = headers(answer.headers)?;
-        Ok(accept(
-            &parts.method,
-            answer.status,
-            headers,
-            answer.body.into(),
-            limits,
-        )?)
+            let deadline = self.store.data().deadline;
+            let call = guest
+                .lavandula_arena_handler()
+                .call_handle(&mut self.store, request);
+            let answer = match until(deadline, Box::pin(call)).await {
+                Ok(answer) => answer,
+                Err(error) => return Err(self.explain(error)),
+            };
+            let limits = self.store.data().limits();
+            let headers = headers(answer.headers)?;
+            Ok(accept(
+                &parts.method,
+                answer.status,
+                headers,
+                answer.body.into(),
+                limits,
+            )?)
+        }
     }
 
-    async fn handle_wasi(
+    fn handle_wasi(
         &mut self,
         request: Request<RequestBody>,
         reply: Reply,
-    ) -> Result<(), Failure> {
-        let guest = required(&self.wasi, "handle")?;
-        let mut http = self.store.data_mut().http();
-        let request = named(request).map(RequestBody::into_wasi);
-        let request = http
-            .new_incoming_request(Scheme::Http, request)
-            .map_err(Failure::Instantiate)?;
-        let out = http
-            .new_response_outparam_from_callback(move |answer| {
-                let answer = answer.map_err(|code| BadResponse::ErrorCode(code.to_string()));
-                // Nobody may want it any more, which is nothing to the guest.
-                let _ = reply.send(answer);
-            })
-            .map_err(Failure::Instantiate)?;
+    ) -> impl Future<Output = Result<(), Failure>> + Send {
+        async move {
+            let guest = required(&self.wasi, "handle")?;
+            let mut http = self.store.data_mut().http();
+            let request = named(request).map(RequestBody::into_wasi);
+            let request = http
+                .new_incoming_request(Scheme::Http, request)
+                .map_err(Failure::Instantiate)?;
+            let out = http
+                .new_response_outparam_from_callback(move |answer| {
+                    let answer = answer.map_err(|code| BadResponse::ErrorCode(code.to_string()));
+                    // Nobody may want it any more, which is nothing to the guest.
+                    let _ = reply.send(answer);
+                })
+                .map_err(Failure::Instantiate)?;
 
-        let deadline = self.store.data().deadline;
-        let guest = guest.wasi_http_incoming_handler();
-        let call = guest.call_handle(&mut self.store, request, out);
-        match until(deadline, call).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.explain(error)),
+            let deadline = self.store.data().deadline;
+            let guest = guest.wasi_http_incoming_handler();
+            let call = guest.call_handle(&mut self.store, request, out);
+            match until(deadline, Box::pin(call)).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(self.explain(error)),
+            }
         }
     }
 }

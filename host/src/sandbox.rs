@@ -61,7 +61,8 @@ pub enum Used {}
 
 /// A store with one instance of a program in it.
 pub struct Sandbox<Life> {
-    guest: Guest,
+    /// Elsewhere, since a sandbox goes from hand to hand.
+    guest: Box<Guest>,
     door: Door,
     clock: Clock,
     /// What the instance had when it was sealed. None where it cannot be rewound.
@@ -113,7 +114,7 @@ impl Sandbox<Ready> {
         let state = State::granted(limits, GuestOutput::Log, program.granted());
         let guest = program.instantiate(state, exports).await?;
         Ok(Self {
-            guest,
+            guest: Box::new(guest),
             door: program.door(),
             clock: Clock::Running,
             sealed: None,
@@ -181,15 +182,17 @@ impl Sandbox<Ready> {
 
     /// The one call, for a response that is taken as it comes: see
     /// [`flow`](crate::flow).
-    pub(crate) async fn converse(
+    pub(crate) fn converse(
         mut self,
         request: Request<RequestBody>,
         reply: Reply,
-    ) -> (Said, Sandbox<Used>) {
-        self.begin();
-        let said = self.guest.converse(self.door, request, reply).await;
-        let used = self.into_used(said.is_ok());
-        (said, used)
+    ) -> impl Future<Output = (Said, Sandbox<Used>)> + Send {
+        async move {
+            self.begin();
+            let said = self.guest.converse(self.door, request, reply).await;
+            let used = self.into_used(said.is_ok());
+            (said, used)
+        }
     }
 
     fn begin(&mut self) {

@@ -136,9 +136,9 @@ impl<'a> Items<'a> {
     /// Whether something is exported and kept as a version of `interface`.
     pub(super) fn exports(&self, interface: &str) -> bool {
         let of = |name: &str| name.split('@').next() == Some(interface);
-        self.roots.iter().any(
-            |root| matches!(self.get(*root), Some(Item::Export { name, .. }) if of(name)),
-        )
+        self.roots
+            .iter()
+            .any(|root| matches!(self.get(*root), Some(Item::Export { name, .. }) if of(name)))
     }
 
     fn add(&mut self, space: Space, item: Item<'a>) -> At {
@@ -279,9 +279,7 @@ impl<'a> Items<'a> {
         };
         for option in &options {
             match *option {
-                CanonicalOption::UTF8
-                | CanonicalOption::UTF16
-                | CanonicalOption::CompactUTF16 => {}
+                CanonicalOption::UTF8 | CanonicalOption::UTF16 | CanonicalOption::CompactUTF16 => {}
                 CanonicalOption::Memory(memory) => needs.push(At::new(Space::CoreMemory, memory)),
                 CanonicalOption::Realloc(function) | CanonicalOption::PostReturn(function) => {
                     needs.push(At::new(Space::CoreFunc, function));

@@ -97,7 +97,8 @@ impl<'i, 'a> Needs<'i, 'a> {
                     return true;
                 }
                 let module = self.items.modules.get(module as usize);
-                let imported = |index| module.is_some_and(|module| module.import_of(index).is_some());
+                let imported =
+                    |index| module.is_some_and(|module| module.import_of(index).is_some());
                 let mut functions = reached.iter().zip(0..);
                 functions.any(|(&reached, index)| !reached && imported(index))
             })
@@ -170,12 +171,7 @@ impl<'i, 'a> Needs<'i, 'a> {
     }
 
     /// An instance of a module is needed, whatever is used of it.
-    fn instantiated(
-        &mut self,
-        instance: u32,
-        module: u32,
-        args: &[(&'a str, u32)],
-    ) -> Option<()> {
+    fn instantiated(&mut self, instance: u32, module: u32, args: &[(&'a str, u32)]) -> Option<()> {
         let alone = self.instances.get(module as usize) == Some(&1);
         let module = self.items.modules.get(module as usize)?;
         // It may have been looked at before, when one of its exports was needed.

@@ -7,9 +7,7 @@ use wasm_encoder::{
     CanonicalFunctionSection, Component, ComponentAliasSection, ComponentExportSection,
     ComponentInstanceSection, InstanceSection, ModuleArg, RawSection,
 };
-use wasmparser::{
-    CanonicalFunction, ComponentAlias, ComponentInstance, Instance, Payload,
-};
+use wasmparser::{CanonicalFunction, ComponentAlias, ComponentInstance, Instance, Payload};
 
 use super::items::{At, Items, PerSpace, Space, payloads};
 use super::module;
@@ -136,7 +134,10 @@ impl Writer<'_, '_, '_> {
                     };
                 }
                 let data = &whole[range];
-                written.section(&RawSection { id: id.into(), data });
+                written.section(&RawSection {
+                    id: id.into(),
+                    data,
+                });
             }
             Payload::ModuleSection {
                 unchecked_range, ..
