@@ -117,6 +117,31 @@ fn code_for_every_machine_of_this_kind_is_served_by_this_one() {
 }
 
 #[test]
+fn code_for_one_door_has_that_and_no_other() {
+    let folder = folder();
+    let fast = compiled(&folder, &["--door", "fast"]);
+    Server::of(&fast, &["--allow-precompiled"]).assert_serves();
+    refused(
+        lavandula()
+            .arg("serve")
+            .arg(&fast)
+            .args(["--allow-precompiled", "--door", "wasi-http"]),
+        &["does not export `wasi:http/incoming-handler"],
+    );
+    let lean = fs::metadata(&fast).expect("it is there").len();
+    let all = compiled(&folder, &[]);
+    assert!(lean < fs::metadata(&all).expect("it is there").len());
+    Server::of(&all, &["--allow-precompiled", "--door", "wasi-http"]).assert_serves();
+    // Before there is a file, and not when it is to be served.
+    let wasm = folder.path().join("none.wasm");
+    fs::copy(component(FAULTY), &wasm).expect("a copy");
+    refused(
+        compile(&wasm).args(["--door", "wasi-http-0.3"]),
+        &["does not export `wasi:http/handler"],
+    );
+}
+
+#[test]
 fn compiled_code_is_not_served_unasked_nor_taken_for_a_component() {
     let folder = folder();
     let code = compiled(&folder, &[]);
@@ -209,7 +234,7 @@ fn how_long_loading_takes() {
     println!("| component | size | loaded from `.wasm` | from `.cwasm` | ratio |");
     for folder in [SAMPLE, "examples/markdown", FAULTY] {
         let bytes = fs::read(component(folder)).expect("it is there");
-        let code = ahead::compile(&bytes, &Machine::This).expect("it compiles");
+        let code = ahead::compile(&bytes, &Machine::This, None).expect("it compiles");
         let from_wasm = time(&|| Host::builder().load_bytes(&bytes).expect("it loads"));
         let from_code = time(&|| {
             // SAFETY: it was compiled just now.

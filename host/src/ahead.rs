@@ -15,7 +15,8 @@ use wasmtime::{Engine, Precompiled};
 
 use crate::concurrency::Concurrency;
 use crate::engine;
-use crate::program::{self, LoadError, Program};
+use crate::program::{self, Door, LoadError, Program};
+use crate::trim;
 use crate::whole_file;
 
 /// The usual ending of a file with compiled code.
@@ -44,11 +45,15 @@ impl fmt::Display for Machine {
 
 /// Compiles the component that `bytes` are, for a host of this version.
 ///
+/// With a `door`, for hosts that enter it by that one: what it needs for others alone is
+/// left out, as it is by a host that loads the component itself. Without, every host can
+/// choose, and each instance has the imports of all doors.
+///
 /// ```no_run
 /// use lavandula_host::{Host, ahead};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let code = ahead::compile(&std::fs::read("handler.wasm")?, &ahead::Machine::This)?;
+/// let code = ahead::compile(&std::fs::read("handler.wasm")?, &ahead::Machine::This, None)?;
 ///
 /// // SAFETY: it is what was compiled just now.
 /// let builder = unsafe { Host::builder().allow_precompiled() };
@@ -60,12 +65,20 @@ impl fmt::Display for Machine {
 /// # Errors
 /// [`LoadError`], for everything that would keep the component from being served:
 /// that is better known here than where the code is to run.
-pub fn compile(bytes: &[u8], machine: &Machine) -> Result<Vec<u8>, LoadError> {
+pub fn compile(bytes: &[u8], machine: &Machine, door: Option<Door>) -> Result<Vec<u8>, LoadError> {
     program::expect_component(bytes)?;
+    let lean = match door {
+        Some(Door::Fast) => trim::to_fast_door(bytes),
+        Some(Door::WasiHttp | Door::Service) | None => None,
+    };
+    let bytes = lean.as_ref().map_or(bytes, |lean| &lean.component);
     let concurrency = Concurrency::needed_by(bytes);
     let engine = engine::compiling(&Machine::This, concurrency)?;
     let component = Component::from_binary(&engine, bytes).map_err(LoadError::Compile)?;
-    Program::link(&component)?;
+    let program = Program::link(&component)?;
+    if let Some(door) = door {
+        program.with_door(door)?;
+    }
     match machine {
         Machine::This => component.serialize(),
         Machine::Triple(_) => engine::compiling(machine, concurrency)?.precompile_component(bytes),
@@ -78,9 +91,14 @@ pub fn compile(bytes: &[u8], machine: &Machine) -> Result<Vec<u8>, LoadError> {
 ///
 /// # Errors
 /// [`CompileError`], each of which says what to do.
-pub fn compile_file(input: &Path, output: &Path, machine: &Machine) -> Result<u64, CompileError> {
+pub fn compile_file(
+    input: &Path,
+    output: &Path,
+    machine: &Machine,
+    door: Option<Door>,
+) -> Result<u64, CompileError> {
     let bytes = program::read(input)?;
-    let code = compile(&bytes, machine)?;
+    let code = compile(&bytes, machine, door)?;
     if is_same_file(input, output) {
         return Err(CompileError::Input(output.to_owned()));
     }
@@ -174,7 +192,7 @@ mod tests {
     }
 
     fn code() -> Vec<u8> {
-        compile(&testing::handler(testing::HELLO), &Machine::This).expect("it compiles")
+        compile(&testing::handler(testing::HELLO), &Machine::This, None).expect("it compiles")
     }
 
     async fn assert_answers(host: &Host) {
@@ -219,7 +237,7 @@ mod tests {
     async fn code_for_every_machine_of_this_kind_runs_on_this_one() {
         let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         let component = testing::handler(testing::HELLO);
-        let code = compile(&component, &Machine::Triple(triple)).expect("it compiles");
+        let code = compile(&component, &Machine::Triple(triple), None).expect("it compiles");
         assert_answers(&trusting().load_bytes(&code).expect("it loads")).await;
     }
 
@@ -228,7 +246,7 @@ mod tests {
         let component = testing::handler(testing::HELLO);
         for triple in ["pdp11-dec-unix", "no machine"] {
             let machine = Machine::Triple(triple.to_owned());
-            let error = compile(&component, &machine).expect_err("there is none");
+            let error = compile(&component, &machine, None).expect_err("there is none");
             assert!(error.to_string().contains(triple), "{error}");
         }
     }
@@ -278,7 +296,7 @@ mod tests {
             (testing::importing("acme:db/store@1.0.0"), "acme:db/store"),
             (code(), "compiled code"),
         ] {
-            let error = compile(&bytes, &Machine::This).expect_err(wrong);
+            let error = compile(&bytes, &Machine::This, None).expect_err(wrong);
             assert!(error.to_string().contains(wrong), "{error}");
         }
     }

@@ -52,7 +52,8 @@ use crate::stable::{Stable, UsedInPlace};
 use crate::state::State;
 use crate::symbols::Symbols;
 use crate::trace::TraceContext;
-use crate::trim;
+use crate::trim::{self, Parts};
+use crate::unfold;
 
 /// A loaded component that answers requests: each in a fresh instance, or in one
 /// that was rewound, as [`Isolation`] says.
@@ -958,15 +959,20 @@ impl HostBuilder {
         }
     }
 
-    /// Compiles a component: what is needed of it for the door that it is entered by.
+    /// Compiles a component: as far as the door needs it that it is entered by.
     fn compile(&self, engine: &Engine, bytes: &[u8]) -> Result<Program, LoadError> {
         if let Isolation::Instance | Isolation::Rewind(_) = self.isolation
             && let None | Some(Door::Fast) = self.door
+            && unfold::excess(bytes).is_none()
             && let Some(lean) = trim::to_fast_door(bytes)
         {
-            match Program::new(engine, &lean) {
-                Ok(program) => return Ok(program),
-                // All of it may be in order all the same.
+            match Program::new(engine, &lean.component) {
+                Ok(program) => {
+                    let Parts { modules, imports } = lean.parts;
+                    tracing::debug!(modules, imports, "left out what only other doors need");
+                    return Ok(program);
+                }
+                // There may be nothing wrong with all of it.
                 Err(error) => tracing::debug!(%error, "cannot leave out other doors"),
             }
         }

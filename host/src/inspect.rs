@@ -9,9 +9,11 @@ use wasmtime::{Config, Engine};
 use crate::program::{self, Door, LoadError};
 use crate::symbols::Symbols;
 use crate::told::Told;
+use crate::trim;
 
 mod statics;
 
+pub use crate::trim::Parts;
 pub use statics::{Static, Statics};
 
 /// What a component exports and imports, and what it starts with.
@@ -25,6 +27,11 @@ pub struct Inspection {
     pub doors: Vec<Door>,
     /// Whether a host can seal and rewind it.
     pub rewinds: bool,
+    /// What each instance of it consists of, where that can be told.
+    pub instance: Option<Parts>,
+    /// The same where it is entered by [`Door::Fast`] and something can be left out: by a
+    /// host that has an instance for each request, or one that is rewound.
+    pub fast_instance: Option<Parts>,
     /// What it imports.
     pub imports: Vec<String>,
     /// What it exports.
@@ -67,6 +74,8 @@ impl Inspection {
             bytes: bytes.len() as u64,
             doors: program::doors(&component),
             rewinds: program::rewinds(&component),
+            instance: Parts::of(bytes),
+            fast_instance: trim::to_fast_door(bytes).map(|lean| lean.parts),
             imports: ty
                 .imports(&engine)
                 .map(|(name, _)| name.to_owned())
@@ -117,6 +126,13 @@ impl fmt::Display for Inspection {
             }
             (Some(count), None) => writeln!(f, "memories  {count}")?,
             _ => writeln!(f, "memories  known only when it runs")?,
+        }
+        if let Some(Parts { modules, imports }) = self.instance {
+            write!(f, "instance  {modules} modules with {imports} imports")?;
+            if let Some(Parts { modules, imports }) = self.fast_instance {
+                write!(f, "; entered by `fast` {modules} with {imports}")?;
+            }
+            writeln!(f)?;
         }
         match &self.statics {
             Some(statics) => write!(f, "{statics}")?,

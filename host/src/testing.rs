@@ -136,6 +136,27 @@ pub(crate) fn handler_with_hidden_memory(body: &str) -> Vec<u8> {
     )
 }
 
+/// A component with the doors of `lavandula:arena` and of `wasi:http`, whose handlers have
+/// `body` and `other`. The second finds what `wasi:http` needs: `$fields` and `$body`, of which
+/// the latter writes to memory, so that it goes through a module of its own.
+pub(crate) fn with_two_doors(items: &str, body: &str, other: &str) -> Vec<u8> {
+    let items = format!(
+        r#"
+        (import "wasi:http/types@0.2.0" "[constructor]fields" (func $fields (result i32)))
+        (import "wasi:http/types@0.2.0" "[method]outgoing-response.body"
+            (func $body (param i32 i32)))
+        (func (export "wasi:http/incoming-handler@0.2.0#handle")
+            (param $request i32) (param $out i32)
+            {other})
+        {items}"#
+    );
+    encode(
+        &fast(&items, body),
+        "import wasi:http/types@0.2.0; export wasi:http/incoming-handler@0.2.0; \
+         export lavandula:arena/handler@0.1.0;",
+    )
+}
+
 /// Answers 200, and notes the time in its memory when it starts.
 pub(crate) fn starting_with_the_time() -> Vec<u8> {
     let import = r#"

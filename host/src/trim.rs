@@ -30,6 +30,7 @@ mod module;
 mod needs;
 mod write;
 
+use serde::Serialize;
 use wasmparser::{Validator, WasmFeatures};
 
 use items::Items;
@@ -38,9 +39,34 @@ use needs::Needs;
 /// The interfaces that the host calls where it enters by `lavandula:arena/handler`.
 const FAST: [&str; 2] = ["lavandula:arena/handler", "lavandula:arena/invocation"];
 
+/// What is made anew for each instance of a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Parts {
+    /// Instances of core modules.
+    pub modules: usize,
+    /// What those import, from each other and from the host.
+    pub imports: usize,
+}
+
+impl Parts {
+    /// Of all of a component. None where it has something that is not known here.
+    pub(crate) fn of(component: &[u8]) -> Option<Self> {
+        Items::read(component, |_| true)?.parts()
+    }
+}
+
+/// A component without what only its other doors need.
+#[derive(Debug)]
+pub(crate) struct Lean {
+    pub(crate) component: Vec<u8>,
+    /// What is left.
+    pub(crate) parts: Parts,
+}
+
 /// The component without what only its other doors need, for a host that enters it by
 /// `lavandula:arena/handler`. None where that is nothing, or where it cannot be told.
-pub(crate) fn to_fast_door(component: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn to_fast_door(component: &[u8]) -> Option<Lean> {
     let kept = |export: &str| {
         let interface = export.split('@').next().unwrap_or(export);
         FAST.contains(&interface)
@@ -50,7 +76,8 @@ pub(crate) fn to_fast_door(component: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let needs = Needs::of(&items)?;
-    if !needs.spare_an_import() {
+    let parts = needs.parts()?;
+    if parts == items.parts()? {
         return None;
     }
     // Not for want of trust in what is kept, which is compiled: what is left out would
@@ -59,7 +86,8 @@ pub(crate) fn to_fast_door(component: &[u8]) -> Option<Vec<u8>> {
     Validator::new_with_features(features)
         .validate_all(component)
         .ok()?;
-    write::component(component, &items, &needs)
+    let component = write::component(component, &items, &needs)?;
+    Some(Lean { component, parts })
 }
 
 #[cfg(test)]

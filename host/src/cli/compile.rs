@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use lavandula_host::Door;
 use lavandula_host::ahead::{self, Machine};
 
 use super::subject::Subject;
@@ -27,6 +28,11 @@ pub struct Arguments {
     /// to be that of this machine: there is a compiler for no other.
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
+    /// Compile for servers that enter the component by this door, without what others
+    /// alone need: each request is spared their imports. `serve` takes `fast` where there
+    /// is one. Default: for all doors.
+    #[arg(long, value_name = "fast|wasi-http|wasi-http-0.3")]
+    door: Option<Door>,
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
@@ -35,7 +41,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         .output
         .unwrap_or_else(|| component.with_extension(ahead::EXTENSION));
     let machine = arguments.target.map_or(Machine::This, Machine::Triple);
-    let bytes = ahead::compile_file(&component, &output, &machine)?;
+    let bytes = ahead::compile_file(&component, &output, &machine, arguments.door)?;
     let file = output.display();
     print(&format!("{file}\n"))?;
     eprintln!(

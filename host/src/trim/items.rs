@@ -5,6 +5,7 @@ use wasmparser::{
     ComponentInstance, ComponentType, ComponentTypeRef, ExternalKind, Instance, Parser, Payload,
 };
 
+use super::Parts;
 use super::module::Module;
 
 /// The index spaces whose items can be left out. Types, modules and components stay as they
@@ -108,7 +109,7 @@ pub(super) enum Item<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Items<'a> {
     items: PerSpace<Vec<Item<'a>>>,
-    pub(super) modules: Vec<Module<'a>>,
+    modules: Vec<Module<'a>>,
     /// What is kept in any case.
     pub(super) roots: Vec<At>,
 }
@@ -131,6 +132,34 @@ impl<'a> Items<'a> {
     /// All of one index space, in its order.
     pub(super) fn all(&self, space: Space) -> &[Item<'a>] {
         self.items.get(space)
+    }
+
+    /// The core instances, each with its number, its module and what that is given.
+    pub(super) fn instances(
+        &self,
+    ) -> impl Iterator<Item = (u32, u32, &[(&'a str, u32)])> + use<'_, 'a> {
+        let core = (0..).zip(self.all(Space::CoreInstance));
+        core.filter_map(|(index, item)| match item {
+            Item::CoreInstance { module, args } => Some((index, *module, args.as_slice())),
+            _ => None,
+        })
+    }
+
+    pub(super) fn module(&self, index: u32) -> Option<&Module<'a>> {
+        self.modules.get(index as usize)
+    }
+
+    /// What each instance of the component consists of.
+    pub(super) fn parts(&self) -> Option<Parts> {
+        let mut parts = Parts {
+            modules: 0,
+            imports: 0,
+        };
+        for (_, module, _) in self.instances() {
+            parts.modules += 1;
+            parts.imports += self.module(module)?.imports.len();
+        }
+        Some(parts)
     }
 
     /// Whether something is exported and kept as a version of `interface`.

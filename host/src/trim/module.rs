@@ -322,7 +322,7 @@ pub(super) fn write(module: &Module<'_>, kept: &Kept<'_>) -> Option<Vec<u8>> {
 #[derive(Debug)]
 struct LeftOut;
 
-type Result<T = ()> = std::result::Result<T, reencode::Error<LeftOut>>;
+type Written<T = ()> = Result<T, reencode::Error<LeftOut>>;
 
 struct Writer<'m, 'a> {
     kept: &'m Kept<'a>,
@@ -335,7 +335,7 @@ struct Writer<'m, 'a> {
 impl Reencode for Writer<'_, '_> {
     type Error = LeftOut;
 
-    fn function_index(&mut self, function: u32) -> Result<u32> {
+    fn function_index(&mut self, function: u32) -> Written<u32> {
         let number = self.numbers.get(function as usize).copied().flatten();
         number.ok_or(reencode::Error::UserError(LeftOut))
     }
@@ -344,7 +344,7 @@ impl Reencode for Writer<'_, '_> {
         &mut self,
         imports: &mut wasm_encoder::ImportSection,
         section: wasmparser::ImportSectionReader<'_>,
-    ) -> Result {
+    ) -> Written {
         let mut functions = 0;
         for import in section.into_imports() {
             let import = import?;
@@ -363,7 +363,7 @@ impl Reencode for Writer<'_, '_> {
         &mut self,
         exports: &mut wasm_encoder::ExportSection,
         section: wasmparser::ExportSectionReader<'_>,
-    ) -> Result {
+    ) -> Written {
         for export in section {
             let export = export?;
             if self.kept.exports.contains(&export.name) {
@@ -377,7 +377,7 @@ impl Reencode for Writer<'_, '_> {
         &mut self,
         code: &mut wasm_encoder::CodeSection,
         body: FunctionBody<'_>,
-    ) -> Result {
+    ) -> Written {
         let kept = self.kept.functions.get(self.body) == Some(&true);
         self.body += 1;
         if kept {
@@ -395,21 +395,22 @@ impl Reencode for Writer<'_, '_> {
         &mut self,
         written: &mut wasm_encoder::Module,
         section: wasmparser::CustomSectionReader<'_>,
-    ) -> Result {
+    ) -> Written {
         if let KnownCustom::Name(names) = section.as_known() {
-            for part in names {
-                if let Name::Function(functions) = part? {
-                    let mut kept = wasm_encoder::NameMap::new();
-                    for naming in functions {
-                        let naming = naming?;
-                        if self.kept.keeps(naming.index) {
-                            kept.append(self.function_index(naming.index)?, naming.name);
-                        }
+            // Whatever cannot be read is nobody's name.
+            for part in names.into_iter().map_while(Result::ok) {
+                let Name::Function(functions) = part else {
+                    continue;
+                };
+                let mut kept = wasm_encoder::NameMap::new();
+                for naming in functions.into_iter().map_while(Result::ok) {
+                    if self.kept.keeps(naming.index) {
+                        kept.append(self.function_index(naming.index)?, naming.name);
                     }
-                    let mut names = wasm_encoder::NameSection::new();
-                    names.functions(&kept);
-                    written.section(&names);
                 }
+                let mut names = wasm_encoder::NameSection::new();
+                names.functions(&kept);
+                written.section(&names);
             }
         } else if section.name() == "producers" {
             RoundtripReencoder

@@ -1,9 +1,10 @@
 //! What is reached from the exports that are kept.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use super::Parts;
 use super::items::{At, Item, Items, PerSpace, Space};
-use super::module::{Effect, Kept, Module};
+use super::module::{Effect, Kept};
 
 /// What has to stay of a component.
 pub(super) struct Needs<'i, 'a> {
@@ -14,7 +15,7 @@ pub(super) struct Needs<'i, 'a> {
     /// The functions of each core instance that are reached.
     reached: Vec<Vec<bool>>,
     /// How often each module is instantiated.
-    instances: Vec<u32>,
+    instances: HashMap<u32, u32>,
     /// Items of which nobody has looked yet at what they need.
     open: Vec<Open<'a>>,
 }
@@ -31,19 +32,17 @@ enum Open<'a> {
 impl<'i, 'a> Needs<'i, 'a> {
     /// None where the component refers to something that it has not.
     pub(super) fn of(items: &'i Items<'a>) -> Option<Self> {
-        let core = items.all(Space::CoreInstance);
+        let core = items.all(Space::CoreInstance).len();
         let mut needs = Self {
             items,
             live: PerSpace::default(),
-            used: vec![HashSet::new(); core.len()],
-            reached: vec![Vec::new(); core.len()],
-            instances: vec![0; items.modules.len()],
+            used: vec![HashSet::new(); core],
+            reached: vec![Vec::new(); core],
+            instances: HashMap::new(),
             open: Vec::new(),
         };
-        for item in core {
-            if let Item::CoreInstance { module, .. } = item {
-                *needs.instances.get_mut(*module as usize)? += 1;
-            }
+        for (_, module, _) in items.instances() {
+            *needs.instances.entry(module).or_default() += 1;
         }
         for root in &items.roots {
             needs.need(*root);
@@ -68,40 +67,38 @@ impl<'i, 'a> Needs<'i, 'a> {
 
     /// What is kept of module `index`. None where it is all.
     pub(super) fn kept(&self, index: u32) -> Option<Kept<'a>> {
-        if self.instances.get(index as usize) != Some(&1) {
+        if self.instances.get(&index) != Some(&1) {
             return None;
         }
-        let core = self.items.all(Space::CoreInstance);
-        let instance = core.iter().position(
-            |item| matches!(item, Item::CoreInstance { module, .. } if *module == index),
-        )?;
-        let functions = self.reached.get(instance)?.clone();
+        let mut instances = self.items.instances();
+        let (instance, ..) = instances.find(|(_, module, _)| *module == index)?;
+        let functions = self.reached.get(instance as usize)?.clone();
         // One of which nothing is left is nobody's module.
         (!functions.is_empty()).then(|| Kept {
             functions,
-            exports: self.used[instance].iter().copied().collect(),
+            exports: self.used[instance as usize].iter().copied().collect(),
         })
     }
 
-    /// Whether a module that stays does without an import, or an instance is left out.
-    pub(super) fn spare_an_import(&self) -> bool {
-        let core = self.items.all(Space::CoreInstance);
-        let instances = core.iter().zip(0..).zip(&self.reached);
-        instances
-            .filter_map(|((item, index), reached)| match item {
-                Item::CoreInstance { module, .. } => Some((index, *module, reached)),
-                _ => None,
-            })
-            .any(|(index, module, reached)| {
-                if !self.is_live(At::new(Space::CoreInstance, index)) {
-                    return true;
-                }
-                let module = self.items.modules.get(module as usize);
-                let imported =
-                    |index| module.is_some_and(|module| module.import_of(index).is_some());
-                let mut functions = reached.iter().zip(0..);
-                functions.any(|(&reached, index)| !reached && imported(index))
-            })
+    /// What each instance of the component consists of.
+    pub(super) fn parts(&self) -> Option<Parts> {
+        let mut parts = Parts {
+            modules: 0,
+            imports: 0,
+        };
+        for (instance, module, _) in self.items.instances() {
+            if !self.is_live(At::new(Space::CoreInstance, instance)) {
+                continue;
+            }
+            let module = self.items.module(module)?;
+            let reached = self.reached.get(instance as usize)?;
+            let left_out = (0..)
+                .zip(reached)
+                .filter(|(function, reached)| !**reached && module.import_of(*function).is_some());
+            parts.modules += 1;
+            parts.imports += module.imports.len() - left_out.count();
+        }
+        Some(parts)
     }
 
     fn need(&mut self, at: At) {
@@ -172,8 +169,8 @@ impl<'i, 'a> Needs<'i, 'a> {
 
     /// An instance of a module is needed, whatever is used of it.
     fn instantiated(&mut self, instance: u32, module: u32, args: &[(&'a str, u32)]) -> Option<()> {
-        let alone = self.instances.get(module as usize) == Some(&1);
-        let module = self.items.modules.get(module as usize)?;
+        let alone = self.instances.get(&module) == Some(&1);
+        let module = self.items.module(module)?;
         // It may have been looked at before, when one of its exports was needed.
         self.reached
             .get_mut(instance as usize)?
@@ -198,7 +195,7 @@ impl<'i, 'a> Needs<'i, 'a> {
         let items = self.items;
         match items.get(At::new(Space::CoreInstance, instance))? {
             Item::CoreInstance { module, .. } => {
-                let module = items.modules.get(*module as usize)?;
+                let module = items.module(*module)?;
                 if let Some(function) = module.exported_function(name) {
                     self.item(At::new(Space::CoreInstance, instance))?;
                     self.reach(instance, function)?;
@@ -219,7 +216,7 @@ impl<'i, 'a> Needs<'i, 'a> {
         let Item::CoreInstance { module, args } = items.get(at)? else {
             return None;
         };
-        let module: &'i Module<'a> = items.modules.get(*module as usize)?;
+        let module = items.module(*module)?;
         if let Some(import) = module.import_of(function) {
             return self.use_export(argument(args, import.module)?, import.name);
         }
@@ -234,15 +231,12 @@ impl<'i, 'a> Needs<'i, 'a> {
     fn effects(&mut self) -> Option<bool> {
         let items = self.items;
         let mut more = false;
-        for (item, index) in items.all(Space::CoreInstance).iter().zip(0..) {
+        for (index, module, args) in items.instances() {
             let at = At::new(Space::CoreInstance, index);
-            let Item::CoreInstance { module, args } = item else {
-                continue;
-            };
             if self.is_live(at) {
                 continue;
             }
-            let noticed = match &items.modules.get(*module as usize)?.effect {
+            let noticed = match &items.module(module)?.effect {
                 Effect::None => false,
                 Effect::Any => true,
                 Effect::Tables(tables) => {

@@ -1,1 +1,313 @@
+use wasmparser::{KnownCustom, Name, Parser, Payload};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store};
 
+use super::*;
+use crate::testing;
+use crate::{Door, Host};
+
+/// The component without what only its other doors need.
+fn lean(component: &[u8]) -> Option<Vec<u8>> {
+    to_fast_door(component).map(|lean| {
+        assert_eq!(Parts::of(&lean.component), Some(lean.parts));
+        lean.component
+    })
+}
+
+/// How many modules have an instance in each instance of `component`.
+fn modules(component: &[u8]) -> usize {
+    Parts::of(component).expect("all of it is known").modules
+}
+
+/// How much those import.
+fn imports(component: &[u8]) -> usize {
+    Parts::of(component).expect("all of it is known").imports
+}
+
+/// A component with the fast door alone that `parts` are put into: what comes before the
+/// instance of `$main`, with the arguments of that, and in that module.
+fn parts(before: &str, args: &str, main: &str) -> Vec<u8> {
+    testing::component(&format!(
+        r#"(component
+            (import "test:other/things" (instance $things (export "use" (func))))
+            (core func $use (canon lower (func $things "use")))
+            {before}
+            (core module $main {main})
+            (core instance $main (instantiate $main {args}))
+            (func $handle (canon lift (core func $main "handle")))
+            (func $other (canon lift (core func $main "other")))
+            (instance $handler (export "handle" (func $handle)))
+            (instance $more (export "handle" (func $other)))
+            (export "lavandula:arena/handler@0.1.0" (instance $handler))
+            (export "test:other/handler" (instance $more)))"#
+    ))
+}
+
+/// What the doors of a component are, in a module that imports nothing.
+const DOORS: &str = r#"(func (export "handle")) (func (export "other"))"#;
+
+fn compiles(component: &[u8]) {
+    Component::new(&Engine::default(), component).expect("it is valid");
+}
+
+#[tokio::test]
+async fn what_only_another_door_needs_is_left_out_and_the_answers_are_the_same() {
+    let other = "(drop (call $fields)) (call $body (i32.const 0) (i32.const 64))";
+    let whole = testing::with_two_doors("", testing::HELLO, other);
+    // The handler, and two that stand between it and what needs its memory.
+    assert_eq!((modules(&whole), imports(&whole)), (3, 4));
+    let less = lean(&whole).expect("there is something to leave out");
+    assert_eq!((modules(&less), imports(&less)), (1, 0));
+    assert_eq!(lean(&less), None, "there is nothing left");
+
+    for component in [whole, less] {
+        let host = Host::builder().load_bytes(&component).expect("it loads");
+        assert_eq!(host.door(), Door::Fast);
+        let request = http::Request::new("");
+        let outcome = host.request(request).await;
+        assert_eq!(outcome.response.body(), "hello", "{:?}", outcome.failure);
+        assert_eq!(outcome.response.headers()["x-guest"], "wat");
+    }
+}
+
+#[tokio::test]
+async fn the_other_door_is_there_for_whoever_asks_for_it() {
+    // It is called, and sets no response.
+    let other = "(drop (call $fields))";
+    let component = testing::with_two_doors("", testing::HELLO, other);
+    let host = Host::builder().door(Door::WasiHttp).load_bytes(&component);
+    let outcome = host
+        .expect("it loads")
+        .request(http::Request::new(""))
+        .await;
+    let failure = outcome.failure.expect("no response");
+    assert_eq!(failure.label(), "bad_response", "{failure}");
+}
+
+#[tokio::test]
+async fn what_a_table_refers_to_stays() {
+    let items = r#"
+        (table 1 1 funcref) (elem (i32.const 0) $through)
+        (func $through (result i32) (call $fields))"#;
+    let body = "(drop (call_indirect (result i32) (i32.const 0))) (call $answer (i32.const 200))";
+    let whole = testing::with_two_doors(items, body, "(call $body (i32.const 0) (i32.const 64))");
+    let less = lean(&whole).expect("the other import is left out");
+    assert_eq!(modules(&less), 1);
+    let host = Host::builder().load_bytes(&less).expect("it loads");
+    let outcome = host.request(http::Request::new("")).await;
+    assert_eq!(outcome.response.status(), 200, "{:?}", outcome.failure);
+}
+
+#[test]
+fn an_import_that_the_door_reaches_stays() {
+    let arg = r#"(with "things" (instance (export "use" (func $use))))"#;
+    let import = r#"(import "things" "use" (func $use))"#;
+    let by = |door: &str, other: &str| {
+        let main = format!(
+            r#"{import}
+            (func $deep call $use)
+            (func (export "handle") {door})
+            (func (export "other") {other})"#
+        );
+        lean(&parts("", arg, &main))
+    };
+    assert_eq!(by("call $deep", "call $use"), None);
+    assert_eq!(by("(if (i32.const 0) (then return_call $deep))", ""), None);
+    let less = by("", "call $deep").expect("nothing leads to it");
+    assert_eq!(imports(&less), 0);
+    compiles(&less);
+}
+
+#[test]
+fn instances_stay_of_which_somebody_would_notice() {
+    let rest = |module: &str, args: &str| {
+        let before = format!(
+            r#"(core module $store
+                (memory (export "memory") 1) (table (export "table") 4 funcref))
+            (core instance $store (instantiate $store))
+            (core module $m {module})
+            (core instance (instantiate $m {args}))"#
+        );
+        let main = format!(r#"(import "store" "memory" (memory 1)) {DOORS}"#);
+        let whole = parts(&before, r#"(with "store" (instance $store))"#, &main);
+        compiles(&whole);
+        match lean(&whole) {
+            Some(less) => {
+                compiles(&less);
+                modules(&less)
+            }
+            None => modules(&whole),
+        }
+    };
+    let store = r#"(with "store" (instance $store))"#;
+    let memory = r#"(import "store" "memory" (memory 1))"#;
+    let table = r#"(import "store" "table" (table 4 funcref))"#;
+    // Nothing of these is anybody's but its own.
+    assert_eq!(rest("", ""), 2);
+    assert_eq!(rest(memory, store), 2);
+    assert_eq!(
+        rest(r#"(memory 1) (data (i32.const 65530) "123456")"#, ""),
+        2
+    );
+    assert_eq!(
+        rest("(func $f) (table 2 funcref) (elem (i32.const 1) $f)", ""),
+        2
+    );
+    // It runs.
+    assert_eq!(rest("(func $f) (start $f)", ""), 3);
+    // It writes into what another reads.
+    assert_eq!(
+        rest(&format!(r#"{memory} (data (i32.const 0) "1")"#), store),
+        3
+    );
+    assert_eq!(
+        rest(&format!("{table} (func $f) (elem (i32.const 0) $f)"), store),
+        3
+    );
+    // It traps, so that there is no instance at all.
+    assert_eq!(
+        rest(r#"(memory 1) (data (i32.const 65530) "1234567")"#, ""),
+        3
+    );
+    assert_eq!(
+        rest("(func $f) (table 2 funcref) (elem (i32.const 2) $f)", ""),
+        3
+    );
+    assert_eq!(rest(r#"(memory 1) (data (i32.const -1) "1")"#, ""), 3);
+}
+
+#[test]
+fn a_table_that_nobody_calls_through_goes_with_whoever_fills_it() {
+    let before = r#"
+        (core module $shim
+            (table (export "table") 1 1 funcref)
+            (func (export "use") (call_indirect (i32.const 0))))
+        (core instance $shim (instantiate $shim))
+        (alias core export $shim "table" (core table $table))
+        (alias core export $shim "use" (core func $indirect))
+        (core module $fixup
+            (import "" "table" (table 1 1 funcref)) (import "" "0" (func $f))
+            (elem (i32.const 0) $f))
+        (core instance (instantiate $fixup (with "" (instance
+            (export "table" (table $table)) (export "0" (func $use))))))"#;
+    let args = r#"(with "things" (instance (export "use" (func $indirect))))"#;
+    let main = |door: &str, other: &str| {
+        let main = format!(
+            r#"(import "things" "use" (func $use))
+            (func (export "handle") {door}) (func (export "other") {other})"#
+        );
+        let whole = parts(before, args, &main);
+        compiles(&whole);
+        lean(&whole)
+    };
+    let less = main("", "call $use").expect("nothing leads to it");
+    compiles(&less);
+    assert_eq!(modules(&less), 1);
+    assert_eq!(main("call $use", ""), None);
+}
+
+#[test]
+fn a_module_with_two_instances_stays_as_it_is() {
+    let before = r#"
+        (core module $twice (func (export "a")) (func (export "b") unreachable))
+        (core instance $first (instantiate $twice))
+        (core instance $second (instantiate $twice))"#;
+    let args = r#"(with "first" (instance $first)) (with "second" (instance $second))"#;
+    let main = r#"
+        (import "first" "a" (func $a)) (import "second" "b" (func $b))
+        (func (export "handle") call $a) (func (export "other") call $b)"#;
+    let less = lean(&parts(before, args, main)).expect("one is left out");
+    assert_eq!(modules(&less), 2);
+    let engine = Engine::default();
+    let component = Component::new(&engine, &less).expect("it is valid");
+    let mut linker = Linker::<()>::new(&engine);
+    let mut things = linker.instance("test:other/things").expect("a name");
+    things.func_wrap("use", |_, ()| Ok(())).expect("a function");
+    let mut store = Store::new(&engine, ());
+    linker
+        .instantiate(&mut store, &component)
+        .expect("an instance");
+}
+
+#[test]
+fn what_is_not_valid_is_left_to_the_compiler() {
+    let import = r#"(import "things" "use" (func $use))"#;
+    let args = r#"(with "things" (instance (export "use" (func $use))))"#;
+    let main = |other: &str| {
+        parts(
+            "",
+            args,
+            &format!(r#"{import} (func (export "handle")) (func (export "other") {other})"#),
+        )
+    };
+    assert!(lean(&main("call $use")).is_some());
+    // The import would be left out, and this with it.
+    let broken = main("call $use i32.const 1");
+    assert_eq!(lean(&broken), None);
+    assert!(Host::builder().load_bytes(&broken).is_err());
+}
+
+#[test]
+fn components_without_the_door_are_left_alone() {
+    let other = testing::wasi_handler("");
+    assert_eq!(lean(&other), None);
+    assert_eq!(lean(&testing::handler(testing::HELLO)), None);
+    assert_eq!(lean(b""), None);
+    assert_eq!(lean(b"\0asm\x01\0\0\0"), None);
+}
+
+#[test]
+fn traces_of_traps_still_have_the_names_of_functions() {
+    let whole = testing::with_two_doors("", testing::HELLO, "(drop (call $fields))");
+    let less = lean(&whole).expect("an import is left out");
+    let names = |component: &[u8]| -> Vec<(u32, String)> {
+        let mut names = Vec::new();
+        for payload in Parser::new(0).parse_all(component) {
+            let Payload::CustomSection(section) = payload.expect("it can be read") else {
+                continue;
+            };
+            let KnownCustom::Name(parts) = section.as_known() else {
+                continue;
+            };
+            for part in parts {
+                if let Name::Function(functions) = part.expect("a part") {
+                    let functions = functions.into_iter().map(|name| name.expect("a name"));
+                    names.extend(functions.map(|name| (name.index, name.name.to_owned())));
+                }
+            }
+        }
+        names
+    };
+    let index = |component: &[u8], name: &str| {
+        let names = names(component);
+        let found = names.iter().find(|(_, function)| function == name);
+        found.map(|(index, _)| *index)
+    };
+    let before = index(&whole, "answer").expect("it has a name");
+    // Both imports came before it.
+    assert_eq!(index(&less, "answer"), Some(before - 2));
+    assert_eq!(index(&less, "fields"), None);
+}
+
+#[test]
+fn no_change_of_a_component_is_more_than_can_be_borne() {
+    let whole = testing::with_two_doors("", testing::HELLO, "(drop (call $fields))");
+    let bear = |changed: &[u8]| {
+        if let Some(less) = lean(changed) {
+            assert!(is_valid(changed) && is_valid(&less));
+        }
+    };
+    for at in 0..whole.len() {
+        bear(&whole[..at]);
+        for change in [0x01, 0x7F, 0x80, 0xFF] {
+            let mut changed = whole.clone();
+            changed[at] ^= change;
+            bear(&changed);
+        }
+    }
+}
+
+fn is_valid(component: &[u8]) -> bool {
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    validator.validate_all(component).is_ok()
+}

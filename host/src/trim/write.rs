@@ -1,7 +1,5 @@
 //! A component as it is written without what nobody needs.
 
-use std::convert::Infallible;
-
 use wasm_encoder::reencode::{self, Reencode, ReencodeComponent};
 use wasm_encoder::{
     CanonicalFunctionSection, Component, ComponentAliasSection, ComponentExportSection,
@@ -13,7 +11,11 @@ use super::items::{At, Items, PerSpace, Space, payloads};
 use super::module;
 use super::needs::Needs;
 
-type Result<T = ()> = std::result::Result<T, reencode::Error<Infallible>>;
+/// A module that cannot be written without what nobody needs of it.
+#[derive(Debug)]
+struct Unwritten;
+
+type Result<T = ()> = std::result::Result<T, reencode::Error<Unwritten>>;
 
 /// The section of the names of what a component is made of, by their numbers.
 const NAMES: &str = "component-name";
@@ -145,7 +147,7 @@ impl Writer<'_, '_, '_> {
                 let index = self.modules;
                 self.modules += 1;
                 let id = wasm_encoder::ComponentSectionId::CoreModule.into();
-                let lean = self.module(index);
+                let lean = self.module(index)?;
                 let data = lean.as_deref().unwrap_or(&whole[unchecked_range]);
                 written.section(&RawSection { id, data });
             }
@@ -179,9 +181,13 @@ impl Writer<'_, '_, '_> {
     }
 
     /// Module `index` without what nobody needs of it. None where it stays as it is.
-    fn module(&self, index: u32) -> Option<Vec<u8>> {
-        let kept = self.needs.kept(index)?;
-        module::write(self.items.modules.get(index as usize)?, &kept)
+    fn module(&self, index: u32) -> Result<Option<Vec<u8>>> {
+        let (Some(kept), Some(module)) = (self.needs.kept(index), self.items.module(index)) else {
+            return Ok(None);
+        };
+        module::write(module, &kept)
+            .map(Some)
+            .ok_or(reencode::Error::UserError(Unwritten))
     }
 
     /// A core instance, with those arguments and exports alone that somebody uses.
@@ -226,7 +232,7 @@ fn alias_space(alias: &ComponentAlias<'_>) -> Option<Space> {
 }
 
 impl Reencode for Writer<'_, '_, '_> {
-    type Error = Infallible;
+    type Error = Unwritten;
 
     fn function_index(&mut self, index: u32) -> Result<u32> {
         Ok(self.number(Space::CoreFunc, index))
