@@ -145,10 +145,10 @@ pub(crate) fn with_two_doors(items: &str, body: &str, other: &str) -> Vec<u8> {
         (import "wasi:http/types@0.2.0" "[constructor]fields" (func $fields (result i32)))
         (import "wasi:http/types@0.2.0" "[method]outgoing-response.body"
             (func $body (param i32 i32)))
+        {items}
         (func (export "wasi:http/incoming-handler@0.2.0#handle")
             (param $request i32) (param $out i32)
-            {other})
-        {items}"#
+            {other})"#
     );
     encode(
         &fast(&items, body),

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
+use wasm_encoder::Elements;
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasmparser::{
-    ConstExpr, DataKind, ElementItems, ElementKind, FunctionBody, KnownCustom, Name, Operator,
-    Parser, Payload, TypeRef,
+    ConstExpr, DataKind, Element, ElementItems, ElementKind, FunctionBody, KnownCustom, Name,
+    Operator, Parser, Payload, TypeRef,
 };
 
 use super::items::{At, Space};
@@ -51,11 +52,32 @@ pub(super) struct Module<'a> {
     /// The imports that are functions, by the number of the function.
     imported: Vec<usize>,
     exports: HashMap<&'a str, At>,
-    /// The functions that each function of its own refers to.
-    bodies: Vec<Vec<u32>>,
+    /// What each function of its own refers to.
+    bodies: Vec<Body>,
     /// The functions that are kept in any case: the start, and those in tables and globals.
     pub(super) roots: Vec<u32>,
     pub(super) effect: Effect<'a>,
+    /// Whether all that it does with tables is to call entries of its only one, each by a
+    /// number that stands in the code.
+    pub(super) plain_table: bool,
+    /// Where it does nothing but fill a table that it imports: what goes where.
+    filler: Option<Filler>,
+}
+
+/// What a function refers to.
+#[derive(Debug, Default)]
+struct Body {
+    functions: Vec<u32>,
+    /// Entries of the only table, where that is all that is done with it.
+    entries: Vec<u32>,
+}
+
+/// A function for each entry of a table, from one on.
+#[derive(Debug)]
+struct Filler {
+    table: u32,
+    first: u32,
+    functions: Vec<u32>,
 }
 
 impl<'a> Module<'a> {
@@ -68,12 +90,33 @@ impl<'a> Module<'a> {
             bodies: Vec::new(),
             roots: Vec::new(),
             effect: Effect::None,
+            plain_table: true,
+            filler: None,
         };
         let mut shape = Shape::default();
         for payload in Parser::new(0).parse_all(bytes) {
             module.take(payload.ok()?, &mut shape)?;
         }
+        module.plain_table &= matches!(shape.tables[..], [(None, _)]) && shape.segments.is_empty();
+        module.filler = shape.filler().filter(|filler| {
+            let imported = |function: &u32| module.import_of(*function).is_some();
+            module.bodies.is_empty()
+                && module.exports.is_empty()
+                && matches!(module.effect, Effect::Tables(_))
+                && filler.functions.iter().all(imported)
+        });
         Some(module)
+    }
+
+    /// Whether it does nothing but fill a table that it imports.
+    pub(super) fn is_filler(&self) -> bool {
+        self.filler.is_some()
+    }
+
+    /// The functions that a filler puts into a table, each with the number of its entry.
+    pub(super) fn filled(&self) -> impl Iterator<Item = (u32, u32)> + use<'_> {
+        let fillers = self.filler.iter();
+        fillers.flat_map(|filler| (filler.first..).zip(filler.functions.iter().copied()))
     }
 
     /// The import that function `index` is, if it is one.
@@ -89,8 +132,17 @@ impl<'a> Module<'a> {
 
     /// The functions that function `index` refers to. None for one that is imported.
     pub(super) fn refers_to(&self, index: u32) -> Option<&[u32]> {
+        self.body(index).map(|body| body.functions.as_slice())
+    }
+
+    /// The entries of the only table that function `index` calls.
+    pub(super) fn calls(&self, index: u32) -> &[u32] {
+        self.body(index).map_or(&[], |body| &body.entries)
+    }
+
+    fn body(&self, index: u32) -> Option<&Body> {
         let own = (index as usize).checked_sub(self.imported.len())?;
-        self.bodies.get(own).map(Vec::as_slice)
+        self.bodies.get(own)
     }
 
     /// The function that is exported as `name`. None where it is something else.
@@ -165,6 +217,7 @@ impl<'a> Module<'a> {
             Payload::ElementSection(section) => {
                 for segment in section {
                     let segment = segment.ok()?;
+                    shape.segments.push(segment.clone());
                     let length = self.elements(segment.items)?;
                     if let ElementKind::Active {
                         table_index,
@@ -200,11 +253,39 @@ impl<'a> Module<'a> {
                     }
                 }
             }
-            Payload::CodeSectionEntry(body) => self.bodies.push(references(&body)?),
+            Payload::CodeSectionEntry(body) => {
+                let body = self.references(&body)?;
+                self.bodies.push(body);
+            }
             Payload::UnknownSection { .. } => return None,
             _ => {}
         }
         Some(())
+    }
+
+    fn references(&mut self, body: &FunctionBody<'_>) -> Option<Body> {
+        let mut operators = body.get_operators_reader().ok()?;
+        let mut references = Body::default();
+        let mut constant = None;
+        while !operators.eof() {
+            let operator = operators.read().ok()?;
+            references.functions.extend(function_of(&operator));
+            match (&operator, constant) {
+                (
+                    Operator::CallIndirect { .. } | Operator::ReturnCallIndirect { .. },
+                    Some(entry),
+                ) => references.entries.push(entry),
+                (operator, _) if uses_table(operator) => self.plain_table = false,
+                _ => {}
+            }
+            constant = match operator {
+                Operator::I32Const { value } => Some(value.cast_unsigned()),
+                _ => None,
+            };
+        }
+        references.functions.sort_unstable();
+        references.functions.dedup();
+        Some(references)
     }
 
     /// Keeps the functions of a segment, and says how many entries that has.
@@ -245,6 +326,33 @@ struct Shape<'a> {
     tables: Vec<(Option<(&'a str, &'a str)>, u64)>,
     /// How many bytes those have that are not imported.
     memories: Vec<Option<u64>>,
+    /// What goes into tables.
+    segments: Vec<Element<'a>>,
+}
+
+impl Shape<'_> {
+    /// The only segment, if it puts functions into a table.
+    fn filler(&self) -> Option<Filler> {
+        let [segment] = self.segments.as_slice() else {
+            return None;
+        };
+        let ElementKind::Active {
+            table_index,
+            offset_expr,
+        } = &segment.kind
+        else {
+            return None;
+        };
+        let ElementItems::Functions(functions) = &segment.items else {
+            return None;
+        };
+        let functions: Result<_, _> = functions.clone().into_iter().collect();
+        Some(Filler {
+            table: table_index.unwrap_or(0),
+            first: u32::try_from(constant(offset_expr)?).ok()?,
+            functions: functions.ok()?,
+        })
+    }
 }
 
 /// The value of an expression that is one constant.
@@ -268,15 +376,21 @@ fn function_of(operator: &Operator<'_>) -> Option<u32> {
     }
 }
 
-fn references(body: &FunctionBody<'_>) -> Option<Vec<u32>> {
-    let mut operators = body.get_operators_reader().ok()?;
-    let mut functions = Vec::new();
-    while !operators.eof() {
-        functions.extend(function_of(&operators.read().ok()?));
-    }
-    functions.sort_unstable();
-    functions.dedup();
-    Some(functions)
+/// Whether an instruction does something with a table.
+fn uses_table(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::CallIndirect { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::TableGet { .. }
+            | Operator::TableSet { .. }
+            | Operator::TableGrow { .. }
+            | Operator::TableSize { .. }
+            | Operator::TableFill { .. }
+            | Operator::TableCopy { .. }
+            | Operator::TableInit { .. }
+            | Operator::ElemDrop { .. }
+    )
 }
 
 /// What is kept of a module.
@@ -306,6 +420,7 @@ pub(super) fn write(module: &Module<'_>, kept: &Kept<'_>) -> Option<Vec<u8>> {
         })
     });
     let mut writer = Writer {
+        filler: module.filler.as_ref(),
         kept,
         numbers: numbers.collect(),
         body: imported,
@@ -325,6 +440,7 @@ struct LeftOut;
 type Written<T = ()> = Result<T, reencode::Error<LeftOut>>;
 
 struct Writer<'m, 'a> {
+    filler: Option<&'m Filler>,
     kept: &'m Kept<'a>,
     /// The new number of each function that has one.
     numbers: Vec<Option<u32>>,
@@ -368,6 +484,26 @@ impl Reencode for Writer<'_, '_> {
             let export = export?;
             if self.kept.exports.contains(&export.name) {
                 self.parse_export(exports, export)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The functions of a filler may be left out, and their entries with them.
+    fn parse_element_section(
+        &mut self,
+        elements: &mut wasm_encoder::ElementSection,
+        section: wasmparser::ElementSectionReader<'_>,
+    ) -> Written {
+        let Some(filler) = self.filler else {
+            return reencode::utils::parse_element_section(self, elements, section);
+        };
+        for (entry, function) in (filler.first..).zip(&filler.functions) {
+            if self.kept.keeps(*function) {
+                let table = (filler.table != 0).then_some(filler.table);
+                let offset = wasm_encoder::ConstExpr::i32_const(entry.cast_signed());
+                let functions = [self.function_index(*function)?];
+                elements.active(table, &offset, Elements::Functions((&functions).into()));
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Parts;
 use super::items::{At, Item, Items, PerSpace, Space};
-use super::module::{Effect, Kept};
+use super::module::{Effect, Kept, Module};
 
 /// What has to stay of a component.
 pub(super) struct Needs<'i, 'a> {
@@ -16,6 +16,9 @@ pub(super) struct Needs<'i, 'a> {
     reached: Vec<Vec<bool>>,
     /// How often each module is instantiated.
     instances: HashMap<u32, u32>,
+    /// The instances whose table only [fillers](Module::is_filler) have besides them, and
+    /// the entries of it that are called.
+    tables: HashMap<u32, HashSet<u32>>,
     /// Items of which nobody has looked yet at what they need.
     open: Vec<Open<'a>>,
 }
@@ -39,11 +42,13 @@ impl<'i, 'a> Needs<'i, 'a> {
             used: vec![HashSet::new(); core],
             reached: vec![Vec::new(); core],
             instances: HashMap::new(),
+            tables: HashMap::new(),
             open: Vec::new(),
         };
         for (_, module, _) in items.instances() {
             *needs.instances.entry(module).or_default() += 1;
         }
+        needs.tables = needs.plain_tables()?;
         for root in &items.roots {
             needs.need(*root);
         }
@@ -175,8 +180,11 @@ impl<'i, 'a> Needs<'i, 'a> {
         self.reached
             .get_mut(instance as usize)?
             .resize(module.functions(), false);
-        for function in &module.roots {
-            self.reach(instance, *function)?;
+        let by_entry = module.is_filler() && self.filled_by(instance)?.is_some();
+        if !by_entry {
+            for function in &module.roots {
+                self.reach(instance, *function)?;
+            }
         }
         if !alone {
             for function in 0..u32::try_from(module.functions()).ok()? {
@@ -223,7 +231,46 @@ impl<'i, 'a> Needs<'i, 'a> {
         for other in module.refers_to(function)? {
             self.reach(instance, *other)?;
         }
+        if let Some(called) = self.tables.get_mut(&instance) {
+            called.extend(module.calls(function));
+        }
         Some(())
+    }
+
+    /// The instances whose table only fillers have besides them, with nothing called yet.
+    fn plain_tables(&self) -> Option<HashMap<u32, HashSet<u32>>> {
+        let mut plain = HashMap::new();
+        for (instance, module, _) in self.items.instances() {
+            let alone = self.instances.get(&module) == Some(&1);
+            if alone && self.items.module(module)?.plain_table {
+                plain.insert(instance, HashSet::new());
+            }
+        }
+        for (_, module, args) in self.items.instances() {
+            let alone = self.instances.get(&module) == Some(&1);
+            let module = self.items.module(module)?;
+            for import in &module.imports {
+                if import.space == Space::CoreTable && !(alone && module.is_filler()) {
+                    let owner = self.owner(argument(args, import.module)?, import.name)?;
+                    plain.remove(&owner);
+                }
+            }
+        }
+        Some(plain)
+    }
+
+    /// The instance whose table instance `filler` fills, where that is one whose entries are
+    /// needed one by one.
+    fn filled_by(&self, filler: u32) -> Option<Option<u32>> {
+        let items = self.items;
+        let (_, module, args) = items.instances().find(|(index, ..)| *index == filler)?;
+        let mut imports = items.module(module)?.imports.iter();
+        let table = imports.find(|import| import.space == Space::CoreTable);
+        let Some(table) = table else {
+            return Some(None);
+        };
+        let owner = self.owner(argument(args, table.module)?, table.name)?;
+        Some(self.tables.contains_key(&owner).then_some(owner))
     }
 
     /// Needs the instances of which something would be noticed that is not left out.
@@ -233,10 +280,17 @@ impl<'i, 'a> Needs<'i, 'a> {
         let mut more = false;
         for (index, module, args) in items.instances() {
             let at = At::new(Space::CoreInstance, index);
+            let module = items.module(module)?;
+            if module.is_filler()
+                && let Some(owner) = self.filled_by(index)?
+            {
+                more |= self.fill(index, module, owner)?;
+                continue;
+            }
             if self.is_live(at) {
                 continue;
             }
-            let noticed = match &items.module(module)?.effect {
+            let noticed = match &module.effect {
                 Effect::None => false,
                 Effect::Any => true,
                 Effect::Tables(tables) => {
@@ -250,6 +304,24 @@ impl<'i, 'a> Needs<'i, 'a> {
             };
             if noticed {
                 self.need(at);
+                more = true;
+            }
+        }
+        Some(more)
+    }
+
+    /// Needs of a filler what it puts into entries that are called. Whether that is more
+    /// than before.
+    fn fill(&mut self, filler: u32, module: &Module<'a>, owner: u32) -> Option<bool> {
+        let mut more = false;
+        for (entry, function) in module.filled() {
+            let called = self.tables.get(&owner)?.contains(&entry);
+            let reached = self.reached.get(filler as usize)?;
+            if called && reached.get(function as usize) != Some(&true) {
+                self.need(At::new(Space::CoreInstance, filler));
+                // Its functions are known from here on.
+                self.item(At::new(Space::CoreInstance, filler))?;
+                self.reach(filler, function)?;
                 more = true;
             }
         }

@@ -206,6 +206,82 @@ fn a_table_that_nobody_calls_through_goes_with_whoever_fills_it() {
     assert_eq!(main("call $use", ""), None);
 }
 
+#[tokio::test]
+async fn of_a_table_that_is_filled_for_several_only_the_entries_that_are_called_stay() {
+    // Two that go through the table: each writes to memory.
+    let items = r#"
+        (import "wasi:http/types@0.2.0" "[method]incoming-request.method"
+            (func $method (param i32 i32)))"#;
+    let two = |body: &str| {
+        let other = "(call $body (i32.const 0) (i32.const 64))";
+        testing::with_two_doors(items, &format!("{body} {}", testing::HELLO), other)
+    };
+    // The one is in reach of the door, and not called.
+    let whole = two("(if (i32.const 0) (then (call $method (i32.const 0) (i32.const 64))))");
+    assert_eq!((modules(&whole), imports(&whole)), (3, 6));
+    let less = lean(&whole).expect("the other is left out");
+    // In the handler, and in the module that fills the table, which has it as well.
+    assert_eq!((modules(&less), imports(&less)), (3, 3));
+    let host = Host::builder().load_bytes(&less).expect("it loads");
+    let outcome = host.request(http::Request::new("")).await;
+    assert_eq!(outcome.response.body(), "hello", "{:?}", outcome.failure);
+
+    // It is called, and gets through: nobody has such a request.
+    let less = lean(&two("(call $method (i32.const 0) (i32.const 64))")).expect("likewise");
+    let host = Host::builder().load_bytes(&less).expect("it loads");
+    let failure = host.request(http::Request::new("")).await.failure;
+    let told = format!("{:#?}", failure.expect("there is no such request"));
+    assert!(told.contains("handle index 0"), "{told}");
+}
+
+#[test]
+fn entries_of_tables_stay_where_it_is_not_known_which_are_called() {
+    let with = |shim: &str, segment: &str| {
+        let before = format!(
+            r#"(core module $shim
+                (table (export "table") 2 2 funcref)
+                (type $t (func)) (func (export "use") (param i32) {shim}))
+            (core instance $shim (instantiate $shim))
+            (alias core export $shim "table" (core table $table))
+            (core module $fixup
+                (import "" "table" (table 2 2 funcref))
+                (import "" "0" (func $f)) (import "" "1" (func $g))
+                {segment})
+            (core instance (instantiate $fixup (with "" (instance
+                (export "table" (table $table))
+                (export "0" (func $use)) (export "1" (func $use))))))"#
+        );
+        let main = r#"
+            (import "shim" "use" (func $use (param i32)))
+            (func (export "handle") (call $use (i32.const 1))) (func (export "other"))"#;
+        let whole = parts(&before, r#"(with "shim" (instance $shim))"#, main);
+        compiles(&whole);
+        lean(&whole).map(|less| {
+            compiles(&less);
+            imports(&less)
+        })
+    };
+    let segment = "(elem (i32.const 0) $f $g)";
+    let called = "(call_indirect (type $t) (i32.const 1))";
+    assert_eq!(
+        with(called, segment),
+        Some(3),
+        "the handler's, the table, an entry"
+    );
+    assert_eq!(
+        with("(call_indirect (type $t) (local.get 0))", segment),
+        None
+    );
+    let copied = "(table.copy (i32.const 1) (i32.const 0) (i32.const 1))";
+    assert_eq!(with(&format!("{called} {copied}"), segment), None);
+    // It does more than that.
+    assert_eq!(with(called, &format!("{segment} (func $own)")), None);
+    assert_eq!(
+        with(called, &format!("{segment} (elem (i32.const 1) $f)")),
+        None
+    );
+}
+
 #[test]
 fn a_module_with_two_instances_stays_as_it_is() {
     let before = r#"
