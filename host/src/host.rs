@@ -412,12 +412,8 @@ impl Host {
         place: Place,
         buffered: Buffered,
     ) -> Run {
-        let host = self.clone();
-        Run::new(self.loaded.ground.long.clone(), trace, async move {
-            let ended = host.run(request, reply, place).await;
-            drop(buffered);
-            ended
-        })
+        let run = self.clone().run(request, reply, place, buffered);
+        Run::new(self.loaded.ground.long.clone(), trace, run)
     }
 
     /// The same in an instance that others use as well.
@@ -457,17 +453,18 @@ impl Host {
         &self.loaded.ground.long
     }
 
-    /// The guest's part of it.
+    /// The guest's part of it. What was held for its request goes when it is over.
     fn run(
-        &self,
+        self,
         request: Request<RequestBody>,
         reply: Reply,
         place: Place,
+        buffered: Buffered,
     ) -> impl Future<Output = (Said, Rest)> + Send {
         async move {
+            let _buffered = buffered;
             let _running = self.shard().hold(Gauge::InFlight);
             let mut ran = Ran::default();
-            let began = Instant::now();
             let ready = match self.stable.take() {
                 Some(sandbox) => {
                     self.shard().shift(Gauge::Ready, -1);
@@ -475,6 +472,7 @@ impl Host {
                 }
                 None => {
                     self.shard().count(Counter::ReadyMiss);
+                    let began = Instant::now();
                     // Seldom, and with a large future.
                     let made = match self.isolation() {
                         Isolation::Instance | Isolation::Shared(_) => Box::pin(self.fresh()).await,
@@ -1050,7 +1048,8 @@ mod tests {
         let place = host.loaded.ground.places.free().expect("a place");
         let (reply, _replied) = oneshot::channel();
         let request = Request::new(RequestBody::Whole(Bytes::new()));
-        let run = host.run(request, reply, place);
+        let buffered = Buffered::new(&host.loaded.ground.buffers);
+        let run = host.run(request, reply, place, buffered);
         assert!(size_of_val(&run) <= MOST, "{}", size_of_val(&run));
     }
 

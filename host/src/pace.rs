@@ -234,12 +234,10 @@ impl AsyncRead for Paced {
             if result.is_ok() && !received && buffer.remaining() > 0 {
                 ready!(this.poll_farewell(cx));
             }
+            // Its time runs from the next read on, which comes at once unless the head is
+            // complete, as it is of nearly every request.
             if received && this.pace.turn() == Turn::Idle {
                 this.pace.received();
-                let turn = this.pace.turn();
-                if turn != Turn::Idle {
-                    this.time(turn);
-                }
             }
             return Poll::Ready(result);
         }

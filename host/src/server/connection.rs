@@ -131,18 +131,17 @@ impl Connection {
         Ok((TcpStream::from_std(stream)?, resets))
     }
 
-    /// One block for all of it: a future that awaits another has room for it twice, and
-    /// hyper moves it about.
+    /// In a box, since hyper moves it about.
     fn answer(
         &self,
         request: Request<Incoming>,
         busy: Busy,
-    ) -> impl Future<Output = Result<Response<Held>, Infallible>> + Send + use<> {
+    ) -> impl Future<Output = Result<Response<Held>, Infallible>> + Send + Unpin + use<> {
         let host = self.hosts.now();
         let stage = *self.shared.stage.borrow();
         // HTTP/2 has no such header.
         let closes = stage == Stage::Leaving && request.version() < Version::HTTP_2;
-        async move {
+        Box::pin(async move {
             let mut response = if stage == Stage::Draining {
                 host.refuse(&request, &Failure::Draining)
             } else if let Err(failure) = well_formed(&request) {
@@ -157,7 +156,7 @@ impl Connection {
                 response.headers_mut().insert(header::CONNECTION, close);
             }
             Ok(response.map(|body| Held { body, _busy: busy }))
-        }
+        })
     }
 }
 
