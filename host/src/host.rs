@@ -55,6 +55,12 @@ use crate::trace::TraceContext;
 use crate::trim::{self, Parts};
 use crate::unfold;
 
+/// Bytes of memory of an instance that is rewound before its answer is sent, which takes
+/// some microseconds at most. It is at hand for the next request then; where several have
+/// come at once, each would have an instance of its own otherwise, of which none is in the
+/// caches. Those that have more are left to the groom.
+const SMALL_REWIND: usize = 1 << 20;
+
 /// A loaded component that answers requests: each in a fresh instance, or in one
 /// that was rewound, as [`Isolation`] says.
 ///
@@ -532,7 +538,7 @@ impl Host {
     /// The same without an account.
     pub(crate) async fn settle_rest(&self, rest: &mut Rest) {
         if let Some(used) = self.leave(rest) {
-            // Seldom in a server, where the groom does it.
+            // Of the isolations of a server only one does it here, and its future is large.
             Box::pin(self.tidy(used)).await;
         }
     }
@@ -546,10 +552,15 @@ impl Host {
         }
     }
 
-    /// Leaves the instance of a call to the groom; gives it back where there is none, or
-    /// one who is behind.
+    /// Leaves the instance of a call to the groom; gives it back where there is none, one
+    /// who is behind, or nothing to leave to one.
     fn leave(&self, rest: &mut Rest) -> Option<UsedInPlace> {
-        rest.used.take().and_then(|used| self.stable.leave(used))
+        let used = rest.used.take()?;
+        let is_small = used.0.memory().current <= SMALL_REWIND;
+        match self.isolation() {
+            Isolation::Rewind(_) if is_small => Some(used),
+            _ => self.stable.leave(used),
+        }
     }
 
     async fn tidy(&self, (used, place): UsedInPlace) {

@@ -7,10 +7,11 @@
 //! arrived were answered. A host in a test has no groom, and puts every instance in
 //! order before its answer is returned.
 //!
-//! Nor does a thread to which more requests have come at once than a few: what its groom
-//! cannot keep up with is put in order before the answer. All of them would otherwise
-//! have an instance each, whose memory is in no cache, and the place of each for as long
-//! as the others are answered.
+//! Nor does a thread to which more requests have come at once than a few leave all of them
+//! to its groom: what that cannot keep up with is put in order before the answer. All of
+//! them would otherwise have an instance each, whose memory is in no cache, and the place
+//! of each for as long as the others are answered. For the same reason instances with
+//! little memory are rewound before the answer in any case (`SMALL_REWIND` in `host.rs`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
