@@ -35,6 +35,10 @@
 
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 #![warn(missing_docs)]
+#![allow(
+    clippy::manual_async_fn,
+    reason = "an `async fn` has room for its arguments twice, and these futures are moved about"
+)]
 
 pub mod ahead;
 pub mod bindings;
