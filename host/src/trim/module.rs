@@ -1,16 +1,17 @@
-//! A core module: which functions lead to which, what its instantiation does to others,
-//! and how it is written without some of its functions and imports.
+//! A core module: which functions lead to which, and what its instantiation does to others.
 
 use std::collections::HashMap;
 
-use wasm_encoder::Elements;
-use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasmparser::{
-    ConstExpr, DataKind, Element, ElementItems, ElementKind, FunctionBody, KnownCustom, Name,
-    Operator, Parser, Payload, TypeRef,
+    ConstExpr, DataKind, Element, ElementItems, ElementKind, FunctionBody, Operator, Parser,
+    Payload, TypeRef,
 };
 
 use super::items::{At, Space};
+
+mod write;
+
+pub(super) use write::{Kept, write};
 
 /// Bytes of a page, unless a memory says otherwise: then nothing is concluded.
 const PAGE: u64 = 64 * 1024;
@@ -51,6 +52,8 @@ pub(super) struct Module<'a> {
     pub(super) imports: Vec<Import<'a>>,
     /// The imports that are functions, by the number of the function.
     imported: Vec<usize>,
+    /// How many of its tables it imports: the first ones.
+    imported_tables: u32,
     exports: HashMap<&'a str, At>,
     /// What each function of its own refers to.
     bodies: Vec<Body>,
@@ -86,6 +89,7 @@ impl<'a> Module<'a> {
             bytes,
             imports: Vec::new(),
             imported: Vec::new(),
+            imported_tables: 0,
             exports: HashMap::new(),
             bodies: Vec::new(),
             roots: Vec::new(),
@@ -151,6 +155,12 @@ impl<'a> Module<'a> {
         (export.space == Space::CoreFunc).then_some(export.index)
     }
 
+    /// Whether it exports a table of its own as `name`.
+    pub(super) fn has_table(&self, name: &str) -> bool {
+        let table = |at: &At| at.space == Space::CoreTable && at.index >= self.imported_tables;
+        self.exports.get(name).is_some_and(table)
+    }
+
     fn take(&mut self, payload: Payload<'a>, shape: &mut Shape<'a>) -> Option<()> {
         match payload {
             Payload::ImportSection(section) => {
@@ -164,6 +174,7 @@ impl<'a> Module<'a> {
                         }
                         TypeRef::Table(table) => {
                             shape.tables.push((Some(name), table.initial));
+                            self.imported_tables += 1;
                             Space::CoreTable
                         }
                         TypeRef::Memory(_) => {
@@ -391,168 +402,4 @@ fn uses_table(operator: &Operator<'_>) -> bool {
             | Operator::TableInit { .. }
             | Operator::ElemDrop { .. }
     )
-}
-
-/// What is kept of a module.
-#[derive(Debug)]
-pub(super) struct Kept<'a> {
-    /// Which of its functions, those that it imports included.
-    pub(super) functions: Vec<bool>,
-    /// Which of its exports.
-    pub(super) exports: Vec<&'a str>,
-}
-
-impl Kept<'_> {
-    pub(super) fn keeps(&self, function: u32) -> bool {
-        self.functions.get(function as usize) == Some(&true)
-    }
-}
-
-/// The module without what is not kept.
-pub(super) fn write(module: &Module<'_>, kept: &Kept<'_>) -> Option<Vec<u8>> {
-    let imported = module.imported.len();
-    let mut next = 0;
-    let numbers = kept.functions.iter().enumerate().map(|(old, &keep)| {
-        let stays = keep || old >= imported;
-        stays.then(|| {
-            next += 1;
-            next - 1
-        })
-    });
-    let mut writer = Writer {
-        filler: module.filler.as_ref(),
-        kept,
-        numbers: numbers.collect(),
-        body: imported,
-    };
-    let mut written = wasm_encoder::Module::new();
-    let parser = Parser::new(0);
-    writer
-        .parse_core_module(&mut written, parser, module.bytes)
-        .ok()?;
-    Some(written.finish())
-}
-
-/// A function that was left out is referred to.
-#[derive(Debug)]
-struct LeftOut;
-
-type Written<T = ()> = Result<T, reencode::Error<LeftOut>>;
-
-struct Writer<'m, 'a> {
-    filler: Option<&'m Filler>,
-    kept: &'m Kept<'a>,
-    /// The new number of each function that has one.
-    numbers: Vec<Option<u32>>,
-    /// The function whose body comes next, by its old number.
-    body: usize,
-}
-
-impl Reencode for Writer<'_, '_> {
-    type Error = LeftOut;
-
-    fn function_index(&mut self, function: u32) -> Written<u32> {
-        let number = self.numbers.get(function as usize).copied().flatten();
-        number.ok_or(reencode::Error::UserError(LeftOut))
-    }
-
-    fn parse_import_section(
-        &mut self,
-        imports: &mut wasm_encoder::ImportSection,
-        section: wasmparser::ImportSectionReader<'_>,
-    ) -> Written {
-        let mut functions = 0;
-        for import in section.into_imports() {
-            let import = import?;
-            if let TypeRef::Func(_) | TypeRef::FuncExact(_) = import.ty {
-                functions += 1;
-                if !self.kept.keeps(functions - 1) {
-                    continue;
-                }
-            }
-            self.parse_import(imports, import)?;
-        }
-        Ok(())
-    }
-
-    fn parse_export_section(
-        &mut self,
-        exports: &mut wasm_encoder::ExportSection,
-        section: wasmparser::ExportSectionReader<'_>,
-    ) -> Written {
-        for export in section {
-            let export = export?;
-            if self.kept.exports.contains(&export.name) {
-                self.parse_export(exports, export)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The functions of a filler may be left out, and their entries with them.
-    fn parse_element_section(
-        &mut self,
-        elements: &mut wasm_encoder::ElementSection,
-        section: wasmparser::ElementSectionReader<'_>,
-    ) -> Written {
-        let Some(filler) = self.filler else {
-            return reencode::utils::parse_element_section(self, elements, section);
-        };
-        for (entry, function) in (filler.first..).zip(&filler.functions) {
-            if self.kept.keeps(*function) {
-                let table = (filler.table != 0).then_some(filler.table);
-                let offset = wasm_encoder::ConstExpr::i32_const(entry.cast_signed());
-                let functions = [self.function_index(*function)?];
-                elements.active(table, &offset, Elements::Functions((&functions).into()));
-            }
-        }
-        Ok(())
-    }
-
-    fn parse_function_body(
-        &mut self,
-        code: &mut wasm_encoder::CodeSection,
-        body: FunctionBody<'_>,
-    ) -> Written {
-        let kept = self.kept.functions.get(self.body) == Some(&true);
-        self.body += 1;
-        if kept {
-            return reencode::utils::parse_function_body(self, code, body);
-        }
-        let mut stub = wasm_encoder::Function::new([]);
-        stub.instructions().unreachable().end();
-        code.function(&stub);
-        Ok(())
-    }
-
-    /// Names are for the traces of traps. What else there is of debug information tells
-    /// of places in code that are elsewhere now.
-    fn parse_custom_section(
-        &mut self,
-        written: &mut wasm_encoder::Module,
-        section: wasmparser::CustomSectionReader<'_>,
-    ) -> Written {
-        if let KnownCustom::Name(names) = section.as_known() {
-            // Whatever cannot be read is nobody's name.
-            for part in names.into_iter().map_while(Result::ok) {
-                let Name::Function(functions) = part else {
-                    continue;
-                };
-                let mut kept = wasm_encoder::NameMap::new();
-                for naming in functions.into_iter().map_while(Result::ok) {
-                    if self.kept.keeps(naming.index) {
-                        kept.append(self.function_index(naming.index)?, naming.name);
-                    }
-                }
-                let mut names = wasm_encoder::NameSection::new();
-                names.functions(&kept);
-                written.section(&names);
-            }
-        } else if section.name() == "producers" {
-            RoundtripReencoder
-                .parse_custom_section(written, section)
-                .map_err(|_| reencode::Error::UserError(LeftOut))?;
-        }
-        Ok(())
-    }
 }

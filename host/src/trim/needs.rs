@@ -328,8 +328,8 @@ impl<'i, 'a> Needs<'i, 'a> {
         Some(more)
     }
 
-    /// The instance of a module whose export `name` of `instance` leads to. One that
-    /// exports what it imports stands for itself, and so its own needs keep the other.
+    /// The instance of a module whose table `name` of `instance` is. None also where it is
+    /// not known: of one that exports a table that it imports.
     fn owner(&self, instance: u32, name: &str) -> Option<u32> {
         match self.items.get(At::new(Space::CoreInstance, instance))? {
             Item::CoreBag(exports) => {
@@ -343,7 +343,10 @@ impl<'i, 'a> Needs<'i, 'a> {
                     _ => None,
                 }
             }
-            Item::CoreInstance { .. } => Some(instance),
+            Item::CoreInstance { module, .. } => {
+                let own = self.items.module(*module)?.has_table(name);
+                own.then_some(instance)
+            }
             _ => None,
         }
     }

@@ -283,6 +283,36 @@ fn entries_of_tables_stay_where_it_is_not_known_which_are_called() {
 }
 
 #[test]
+fn nothing_is_concluded_of_a_table_that_goes_through_several_hands() {
+    let filled = |by: &str| {
+        let before = format!(
+            r#"(core module $store
+                (table (export "table") 1 1 funcref)
+                (func (export "call") (call_indirect (i32.const 0))))
+            (core instance $store (instantiate $store))
+            (core module $hands
+                (import "" "table" (table 1 1 funcref)) (export "table" (table 0)))
+            (core instance $hands (instantiate $hands (with "" (instance $store))))
+            (core module $fixup
+                (import "" "table" (table 1 1 funcref))
+                (func $f) (elem (i32.const 0) $f))
+            (core instance (instantiate $fixup (with "" (instance {by}))))"#
+        );
+        let args = r#"(with "store" (instance $store))
+            (with "things" (instance (export "use" (func $use))))"#;
+        let main = r#"
+            (import "store" "call" (func $call)) (import "things" "use" (func $use))
+            (func (export "handle") call $call) (func (export "other") call $use)"#;
+        let whole = parts(&before, args, main);
+        compiles(&whole);
+        lean(&whole).map(|less| modules(&less))
+    };
+    // What filled it stays, what only handed it on goes.
+    assert_eq!(filled("$store"), Some(3));
+    assert_eq!(filled("$hands"), None);
+}
+
+#[test]
 fn a_module_with_two_instances_stays_as_it_is() {
     let before = r#"
         (core module $twice (func (export "a")) (func (export "b") unreachable))
