@@ -1,5 +1,7 @@
 //! What a component is made of: every item of its index spaces, and what it refers to.
 
+use std::collections::HashMap;
+
 use wasmparser::{
     CanonicalFunction, CanonicalOption, Chunk, ComponentAlias, ComponentExternalKind,
     ComponentInstance, ComponentType, ComponentTypeRef, ExternalKind, Instance, Parser, Payload,
@@ -7,6 +9,10 @@ use wasmparser::{
 
 use super::Parts;
 use super::module::Module;
+
+/// Instances of core modules in a component that is looked at. The engine takes no more than
+/// 24.
+const MOST_INSTANCES: usize = 64;
 
 /// The index spaces whose items can be left out. Types, modules and components stay as they
 /// are, with their numbers.
@@ -81,6 +87,9 @@ impl At {
     }
 }
 
+/// The core instances that a module is given, by the names that it has for them.
+pub(super) type Args<'a> = HashMap<&'a str, u32>;
+
 /// What an item is.
 #[derive(Debug)]
 pub(super) enum Item<'a> {
@@ -93,12 +102,9 @@ pub(super) enum Item<'a> {
     /// A function across the border of the component, and what it needs there.
     Canonical { needs: Vec<At> },
     /// A core module, with core instances to import from.
-    CoreInstance {
-        module: u32,
-        args: Vec<(&'a str, u32)>,
-    },
+    CoreInstance { module: u32, args: Args<'a> },
     /// Core items in a bag.
-    CoreBag(Vec<(&'a str, At)>),
+    CoreBag(HashMap<&'a str, At>),
     /// A component with what it imports, or items in a bag.
     Instance { needs: Vec<At> },
     /// Another item, by the name of an export.
@@ -122,7 +128,7 @@ impl<'a> Items<'a> {
         for payload in payloads(component)? {
             items.take(component, payload, &kept)?;
         }
-        Some(items)
+        (items.instances().count() <= MOST_INSTANCES).then_some(items)
     }
 
     pub(super) fn get(&self, at: At) -> Option<&Item<'a>> {
@@ -135,12 +141,10 @@ impl<'a> Items<'a> {
     }
 
     /// The core instances, each with its number, its module and what that is given.
-    pub(super) fn instances(
-        &self,
-    ) -> impl Iterator<Item = (u32, u32, &[(&'a str, u32)])> + use<'_, 'a> {
+    pub(super) fn instances(&self) -> impl Iterator<Item = (u32, u32, &Args<'a>)> + use<'_, 'a> {
         let core = (0..).zip(self.all(Space::CoreInstance));
         core.filter_map(|(index, item)| match item {
-            Item::CoreInstance { module, args } => Some((index, *module, args.as_slice())),
+            Item::CoreInstance { module, args } => Some((index, *module, args)),
             _ => None,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Parts;
-use super::items::{At, Item, Items, PerSpace, Space};
+use super::items::{Args, At, Item, Items, PerSpace, Space};
 use super::module::{Effect, Kept, Module};
 
 /// What has to stay of a component.
@@ -12,8 +12,8 @@ pub(super) struct Needs<'i, 'a> {
     live: PerSpace<Vec<bool>>,
     /// The exports that are used of each core instance.
     used: Vec<HashSet<&'a str>>,
-    /// The functions of each core instance that are reached.
-    reached: Vec<Vec<bool>>,
+    /// The functions of each core instance that are reached. None of one that is not needed.
+    reached: Vec<Option<Vec<bool>>>,
     /// How often each module is instantiated.
     instances: HashMap<u32, u32>,
     /// The instances whose table only [fillers](Module::is_filler) have besides them, and
@@ -40,7 +40,7 @@ impl<'i, 'a> Needs<'i, 'a> {
             items,
             live: PerSpace::default(),
             used: vec![HashSet::new(); core],
-            reached: vec![Vec::new(); core],
+            reached: vec![None; core],
             instances: HashMap::new(),
             tables: HashMap::new(),
             open: Vec::new(),
@@ -77,11 +77,9 @@ impl<'i, 'a> Needs<'i, 'a> {
         }
         let mut instances = self.items.instances();
         let (instance, ..) = instances.find(|(_, module, _)| *module == index)?;
-        let functions = self.reached.get(instance as usize)?.clone();
-        // One of which nothing is left is nobody's module.
-        (!functions.is_empty()).then(|| Kept {
-            functions,
-            exports: self.used[instance as usize].iter().copied().collect(),
+        Some(Kept {
+            functions: self.reached.get(instance as usize)?.clone()?,
+            exports: self.used.get(instance as usize)?.clone(),
         })
     }
 
@@ -92,11 +90,10 @@ impl<'i, 'a> Needs<'i, 'a> {
             imports: 0,
         };
         for (instance, module, _) in self.items.instances() {
-            if !self.is_live(At::new(Space::CoreInstance, instance)) {
+            let Some(reached) = self.reached.get(instance as usize)? else {
                 continue;
-            }
+            };
             let module = self.items.module(module)?;
-            let reached = self.reached.get(instance as usize)?;
             let left_out = (0..)
                 .zip(reached)
                 .filter(|(function, reached)| !**reached && module.import_of(*function).is_some());
@@ -132,7 +129,7 @@ impl<'i, 'a> Needs<'i, 'a> {
     }
 
     fn reach(&mut self, instance: u32, function: u32) -> Option<()> {
-        let reached = self.reached.get_mut(instance as usize)?;
+        let reached = self.reached.get_mut(instance as usize)?.as_mut()?;
         if !std::mem::replace(reached.get_mut(function as usize)?, true) {
             self.open.push(Open::Function(instance, function));
         }
@@ -173,13 +170,15 @@ impl<'i, 'a> Needs<'i, 'a> {
     }
 
     /// An instance of a module is needed, whatever is used of it.
-    fn instantiated(&mut self, instance: u32, module: u32, args: &[(&'a str, u32)]) -> Option<()> {
+    fn instantiated(&mut self, instance: u32, module: u32, args: &Args<'a>) -> Option<()> {
         let alone = self.instances.get(&module) == Some(&1);
         let module = self.items.module(module)?;
-        // It may have been looked at before, when one of its exports was needed.
-        self.reached
-            .get_mut(instance as usize)?
-            .resize(module.functions(), false);
+        let reached = self.reached.get_mut(instance as usize)?;
+        if reached.is_some() {
+            // It was looked at when one of its exports was needed.
+            return Some(());
+        }
+        *reached = Some(vec![false; module.functions()]);
         let by_entry = module.is_filler() && self.filled_by(instance)?.is_some();
         if !by_entry {
             for function in &module.roots {
@@ -193,7 +192,7 @@ impl<'i, 'a> Needs<'i, 'a> {
         }
         for import in &module.imports {
             if import.space != Space::CoreFunc {
-                self.use_export(argument(args, import.module)?, import.name)?;
+                self.use_export(*args.get(import.module)?, import.name)?;
             }
         }
         Some(())
@@ -210,8 +209,7 @@ impl<'i, 'a> Needs<'i, 'a> {
                 }
             }
             Item::CoreBag(exports) => {
-                let (_, at) = exports.iter().find(|(export, _)| *export == name)?;
-                self.need(*at);
+                self.need(*exports.get(name)?);
             }
             _ => return None,
         }
@@ -226,7 +224,7 @@ impl<'i, 'a> Needs<'i, 'a> {
         };
         let module = items.module(*module)?;
         if let Some(import) = module.import_of(function) {
-            return self.use_export(argument(args, import.module)?, import.name);
+            return self.use_export(*args.get(import.module)?, import.name);
         }
         for other in module.refers_to(function)? {
             self.reach(instance, *other)?;
@@ -251,7 +249,7 @@ impl<'i, 'a> Needs<'i, 'a> {
             let module = self.items.module(module)?;
             for import in &module.imports {
                 if import.space == Space::CoreTable && !(alone && module.is_filler()) {
-                    let owner = self.owner(argument(args, import.module)?, import.name)?;
+                    let owner = self.owner(*args.get(import.module)?, import.name)?;
                     plain.remove(&owner);
                 }
             }
@@ -269,7 +267,7 @@ impl<'i, 'a> Needs<'i, 'a> {
         let Some(table) = table else {
             return Some(None);
         };
-        let owner = self.owner(argument(args, table.module)?, table.name)?;
+        let owner = self.owner(*args.get(table.module)?, table.name)?;
         Some(self.tables.contains_key(&owner).then_some(owner))
     }
 
@@ -296,7 +294,7 @@ impl<'i, 'a> Needs<'i, 'a> {
                 Effect::Tables(tables) => {
                     let mut owners = Vec::new();
                     for (module, name) in tables {
-                        owners.push(self.owner(argument(args, module)?, name)?);
+                        owners.push(self.owner(*args.get(module)?, name)?);
                     }
                     let live = |owner| self.is_live(At::new(Space::CoreInstance, owner));
                     owners.into_iter().any(live)
@@ -316,8 +314,9 @@ impl<'i, 'a> Needs<'i, 'a> {
         let mut more = false;
         for (entry, function) in module.filled() {
             let called = self.tables.get(&owner)?.contains(&entry);
-            let reached = self.reached.get(filler as usize)?;
-            if called && reached.get(function as usize) != Some(&true) {
+            let reached = self.reached.get(filler as usize)?.as_ref();
+            let reached = reached.and_then(|reached| reached.get(function as usize));
+            if called && reached != Some(&true) {
                 self.need(At::new(Space::CoreInstance, filler));
                 // Its functions are known from here on.
                 self.item(At::new(Space::CoreInstance, filler))?;
@@ -330,30 +329,24 @@ impl<'i, 'a> Needs<'i, 'a> {
 
     /// The instance of a module whose table `name` of `instance` is. None also where it is
     /// not known: of one that exports a table that it imports.
-    fn owner(&self, instance: u32, name: &str) -> Option<u32> {
-        match self.items.get(At::new(Space::CoreInstance, instance))? {
-            Item::CoreBag(exports) => {
-                let (_, at) = exports.iter().find(|(export, _)| *export == name)?;
-                match self.items.get(*at)? {
-                    // Each refers to what came before it, or the component is not valid.
-                    Item::OfCore {
-                        instance: from,
-                        name,
-                    } if *from < instance => self.owner(*from, name),
-                    _ => None,
+    fn owner(&self, mut instance: u32, mut name: &'a str) -> Option<u32> {
+        loop {
+            let exports = match self.items.get(At::new(Space::CoreInstance, instance))? {
+                Item::CoreBag(exports) => exports,
+                Item::CoreInstance { module, .. } => {
+                    let own = self.items.module(*module)?.has_table(name);
+                    return own.then_some(instance);
                 }
+                _ => return None,
+            };
+            match self.items.get(*exports.get(name)?)? {
+                // Each refers to what came before it, or the component is not valid.
+                Item::OfCore {
+                    instance: from,
+                    name: there,
+                } if *from < instance => (instance, name) = (*from, there),
+                _ => return None,
             }
-            Item::CoreInstance { module, .. } => {
-                let own = self.items.module(*module)?.has_table(name);
-                own.then_some(instance)
-            }
-            _ => None,
         }
     }
-}
-
-/// The instance that is given as `name`.
-fn argument(args: &[(&str, u32)], name: &str) -> Option<u32> {
-    let (_, instance) = args.iter().find(|(arg, _)| *arg == name)?;
-    Some(*instance)
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use wasmparser::{KnownCustom, Name, Parser, Payload};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
@@ -411,6 +413,49 @@ fn no_change_of_a_component_is_more_than_can_be_borne() {
             bear(&changed);
         }
     }
+}
+
+/// Files of strangers are looked at before they are compiled, and some are made to take long.
+#[test]
+fn what_it_takes_is_in_proportion_to_the_size_of_a_component() {
+    const MANY: usize = 10_000;
+    // A component has no more than a thousand instances.
+    const CHAIN: usize = 900;
+    let of = |text: &dyn Fn(usize) -> String| (0..MANY).map(text).collect::<String>();
+    let bag = of(&|i| format!(r#"(export "{i}" (func $use))"#));
+    let imports = of(&|i| format!(r#"(import "things" "{i}" (func))"#));
+    let exports = of(&|i| format!(r#"(export "{i}" (func {i}))"#));
+    let aliases = of(&|i| format!(r#"(alias core export $more "{i}" (core func))"#));
+    // Each in a bag that has what the one before it has.
+    let mut chain = String::from(r#"(core instance $b0 (export "f" (func $use)))"#);
+    for i in 1..CHAIN {
+        let before = i - 1;
+        chain.push_str(&format!(
+            r#"(alias core export $b{before} "f" (core func $f{i}))
+            (core instance $b{i} (export "f" (func $f{i})))"#
+        ));
+    }
+    let before = format!(
+        r#"(core instance $bag {bag})
+        (core module $more {imports} {exports})
+        (core instance $more (instantiate $more (with "things" (instance $bag))))
+        {aliases} {chain}"#
+    );
+    let last = CHAIN - 1;
+    let args = format!(
+        r#"(with "more" (instance $more)) (with "chain" (instance $b{last}))
+        (with "things" (instance $bag))"#
+    );
+    let main = format!(
+        r#"(import "more" "1" (func $f)) (import "chain" "f" (func $g)) {imports}
+        (func (export "handle") call $f call $g) (func (export "other") call 2)"#
+    );
+    let whole = parts(&before, &args, &main);
+    let before = testing::thread_time();
+    let less = lean(&whole).expect("some are left out");
+    let took = testing::thread_time() - before;
+    assert_eq!((modules(&less), self::imports(&less)), (2, 3));
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 fn is_valid(component: &[u8]) -> bool {

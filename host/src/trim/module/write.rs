@@ -1,5 +1,7 @@
 //! A core module as it is written without some of its functions and imports.
 
+use std::collections::HashSet;
+
 use wasm_encoder::Elements;
 use wasm_encoder::reencode::{self, Reencode, RoundtripReencoder};
 use wasmparser::{FunctionBody, KnownCustom, Name, Parser, TypeRef};
@@ -12,7 +14,7 @@ pub(in crate::trim) struct Kept<'a> {
     /// Which of its functions, those that it imports included.
     pub(in crate::trim) functions: Vec<bool>,
     /// Which of its exports.
-    pub(in crate::trim) exports: Vec<&'a str>,
+    pub(in crate::trim) exports: HashSet<&'a str>,
 }
 
 impl Kept<'_> {
@@ -95,7 +97,7 @@ impl Reencode for Writer<'_, '_> {
     ) -> Written {
         for export in section {
             let export = export?;
-            if self.kept.exports.contains(&export.name) {
+            if self.kept.exports.contains(export.name) {
                 self.parse_export(exports, export)?;
             }
         }
