@@ -15,7 +15,7 @@
 //!
 //! What is not reached this way is left out: exports, imports, functions (whose bodies
 //! become `unreachable`, so that the others keep their numbers), and whole instances,
-//! where nothing but memory and tables of their own would tell that they exist. What
+//! where nothing but a small table of their own would tell that they exist. What
 //! remains is the same: code, data, tables, memories, in the same order.
 //!
 //! Linkers call this garbage collection of sections; `wasm-metadce` of Binaryen does it to

@@ -13,8 +13,9 @@ mod write;
 
 pub(super) use write::{Kept, write};
 
-/// Bytes of a page, unless a memory says otherwise: then nothing is concluded.
-const PAGE: u64 = 64 * 1024;
+/// Entries of a table that count for little among those that an instance may have. A module
+/// with more is noticed by whoever limits them.
+const SMALL_TABLE: u64 = 1_000;
 
 /// Something that a module imports.
 #[derive(Debug)]
@@ -177,10 +178,7 @@ impl<'a> Module<'a> {
                             self.imported_tables += 1;
                             Space::CoreTable
                         }
-                        TypeRef::Memory(_) => {
-                            shape.memories.push(None);
-                            Space::CoreMemory
-                        }
+                        TypeRef::Memory(_) => Space::CoreMemory,
                         TypeRef::Global(_) => Space::CoreGlobal,
                         TypeRef::Tag(_) => Space::CoreTag,
                     };
@@ -196,18 +194,17 @@ impl<'a> Module<'a> {
                 for table in section {
                     let table = table.ok()?;
                     shape.tables.push((None, table.ty.initial));
+                    if table.ty.initial > SMALL_TABLE {
+                        self.effect.and(Effect::Any);
+                    }
                     if let wasmparser::TableInit::Expr(init) = table.init {
                         self.constant(&init)?;
                     }
                 }
             }
-            Payload::MemorySection(section) => {
-                for memory in section {
-                    let memory = memory.ok()?;
-                    let pages = memory.initial.checked_mul(PAGE);
-                    let usual = memory.page_size_log2.is_none();
-                    shape.memories.push(Some(pages.filter(|_| usual)?));
-                }
+            // It counts among what an instance may have, whoever uses it.
+            Payload::MemorySection(section) if section.count() > 0 => {
+                self.effect.and(Effect::Any);
             }
             Payload::GlobalSection(section) => {
                 for global in section {
@@ -246,21 +243,11 @@ impl<'a> Module<'a> {
                     }
                 }
             }
+            // Into a memory of its own, or into that of another.
             Payload::DataSection(section) => {
                 for segment in section {
-                    let segment = segment.ok()?;
-                    if let DataKind::Active {
-                        memory_index,
-                        offset_expr,
-                    } = segment.kind
-                    {
-                        let room = *shape.memories.get(memory_index as usize)?;
-                        let length = u64::try_from(segment.data.len()).ok()?;
-                        let end = constant(&offset_expr).and_then(|at| at.checked_add(length));
-                        self.effect.and(match (end, room) {
-                            (Some(end), Some(room)) if end <= room => Effect::None,
-                            _ => Effect::Any,
-                        });
+                    if let DataKind::Active { .. } = segment.ok()?.kind {
+                        self.effect.and(Effect::Any);
                     }
                 }
             }
@@ -330,13 +317,11 @@ impl<'a> Module<'a> {
     }
 }
 
-/// What the segments of a module are put into.
+/// What tables a module has, and what is put into them.
 #[derive(Default)]
 struct Shape<'a> {
     /// Their names where they are imported, and how many entries they have.
     tables: Vec<(Option<(&'a str, &'a str)>, u64)>,
-    /// How many bytes those have that are not imported.
-    memories: Vec<Option<u64>>,
     /// What goes into tables.
     segments: Vec<Element<'a>>,
 }
