@@ -1,6 +1,6 @@
 //! The core modules of a component, as far as it is about what memory begins with.
 
-use wasmparser::{DataKind, DataSectionReader, Encoding, Operator, Parser, Payload};
+use wasmparser::{ConstExpr, DataKind, DataSectionReader, Encoding, Operator, Parser, Payload};
 
 /// A core module.
 #[derive(Default)]
@@ -58,4 +58,15 @@ fn segments(section: DataSectionReader<'_>) -> Vec<Segment<'_>> {
         })
     });
     segments.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// What an expression is that consists of one constant, as where a segment goes mostly does.
+pub(crate) fn constant(expression: &ConstExpr<'_>) -> Option<u64> {
+    let mut operators = expression.get_operators_reader();
+    let value = match operators.read().ok()? {
+        Operator::I32Const { value } => u64::from(value.cast_unsigned()),
+        Operator::I64Const { value } => value.cast_unsigned(),
+        _ => return None,
+    };
+    matches!(operators.read(), Ok(Operator::End)).then_some(value)
 }

@@ -8,6 +8,7 @@ use wasmparser::{
 };
 
 use super::items::{At, Space};
+use crate::segments::constant;
 
 mod write;
 
@@ -349,17 +350,6 @@ impl Shape<'_> {
             functions: functions.ok()?,
         })
     }
-}
-
-/// The value of an expression that is one constant.
-fn constant(expression: &ConstExpr<'_>) -> Option<u64> {
-    let mut operators = expression.get_operators_reader();
-    let value = match operators.read().ok()? {
-        Operator::I32Const { value } => u64::from(value.cast_unsigned()),
-        Operator::I64Const { value } => value.cast_unsigned(),
-        _ => return None,
-    };
-    matches!(operators.read().ok()?, Operator::End).then_some(value)
 }
 
 /// The function that an instruction refers to.

@@ -4,12 +4,13 @@
 use std::ops::Range;
 
 use wasmparser::{
-    BinaryReaderError, ConstExpr, CustomSectionReader, DataKind, DataSectionReader,
-    ExportSectionReader, ExternalKind, GlobalSectionReader, ImportSectionReader, KnownCustom,
-    MemoryType, Name, NameMap, NameSectionReader, Operator, Payload, TypeRef, ValType,
+    BinaryReaderError, CustomSectionReader, DataKind, DataSectionReader, ExportSectionReader,
+    ExternalKind, GlobalSectionReader, ImportSectionReader, KnownCustom, MemoryType, Name, NameMap,
+    NameSectionReader, Payload, TypeRef, ValType,
 };
 
 use super::debug::Sections;
+use crate::segments::constant;
 
 /// What a stack pointer of `wasm-ld` is a multiple of.
 const STACK_ALIGNMENT: u64 = 16;
@@ -228,15 +229,4 @@ fn each<'a>(names: NameMap<'a>, mut name: impl FnMut(u32, &'a str)) {
         let Ok(naming) = naming else { break };
         name(naming.index, naming.name);
     }
-}
-
-/// What an expression is that consists of one constant.
-fn constant(expression: &ConstExpr<'_>) -> Option<u64> {
-    let mut operators = expression.get_operators_reader();
-    let value = match operators.read().ok()? {
-        Operator::I32Const { value } => u64::from(value.cast_unsigned()),
-        Operator::I64Const { value } => value.cast_unsigned(),
-        _ => return None,
-    };
-    matches!(operators.read(), Ok(Operator::End)).then_some(value)
 }
