@@ -77,10 +77,9 @@ struct Body {
     entries: Vec<u32>,
 }
 
-/// A function for each entry of a table, from one on.
+/// A function for each entry of the only table, from one on.
 #[derive(Debug)]
 struct Filler {
-    table: u32,
     first: u32,
     functions: Vec<u32>,
 }
@@ -108,6 +107,7 @@ impl<'a> Module<'a> {
             let imported = |function: &u32| module.import_of(*function).is_some();
             module.bodies.is_empty()
                 && module.exports.is_empty()
+                && module.imported_tables == 1
                 && matches!(module.effect, Effect::Tables(_))
                 && filler.functions.iter().all(imported)
         });
@@ -333,11 +333,7 @@ impl Shape<'_> {
         let [segment] = self.segments.as_slice() else {
             return None;
         };
-        let ElementKind::Active {
-            table_index,
-            offset_expr,
-        } = &segment.kind
-        else {
+        let ElementKind::Active { offset_expr, .. } = &segment.kind else {
             return None;
         };
         let ElementItems::Functions(functions) = &segment.items else {
@@ -345,7 +341,6 @@ impl Shape<'_> {
         };
         let functions: Result<_, _> = functions.clone().into_iter().collect();
         Some(Filler {
-            table: table_index.unwrap_or(0),
             first: u32::try_from(constant(offset_expr)?).ok()?,
             functions: functions.ok()?,
         })

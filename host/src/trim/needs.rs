@@ -263,10 +263,7 @@ impl<'i, 'a> Needs<'i, 'a> {
         let items = self.items;
         let (_, module, args) = items.instances().find(|(index, ..)| *index == filler)?;
         let mut imports = items.module(module)?.imports.iter();
-        let table = imports.find(|import| import.space == Space::CoreTable);
-        let Some(table) = table else {
-            return Some(None);
-        };
+        let table = imports.find(|import| import.space == Space::CoreTable)?;
         let owner = self.owner(*args.get(table.module)?, table.name)?;
         Some(self.tables.contains_key(&owner).then_some(owner))
     }

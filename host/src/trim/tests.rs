@@ -313,6 +313,39 @@ fn nothing_is_concluded_of_a_table_that_goes_through_several_hands() {
 }
 
 #[test]
+fn what_fills_one_of_two_tables_stays_with_that_one() {
+    // Nothing of the first is called, and the second is.
+    let before = r#"
+        (core module $t
+            (table (export "table") 1 1 funcref)
+            (func (export "call") (call_indirect (i32.const 0))))
+        (core instance $first (instantiate $t))
+        (core module $u
+            (table (export "table") 1 1 funcref)
+            (func (export "call") (call_indirect (i32.const 0))))
+        (core instance $second (instantiate $u))
+        (core module $fixup
+            (import "first" "table" (table $a 1 1 funcref))
+            (import "second" "table" (table $b 1 1 funcref))
+            (import "things" "use" (func $f))
+            (elem (table $b) (i32.const 0) func $f))
+        (core instance (instantiate $fixup
+            (with "first" (instance $first)) (with "second" (instance $second))
+            (with "things" (instance (export "use" (func $use))))))"#;
+    let args = r#"(with "second" (instance $second))
+        (with "things" (instance (export "use" (func $use))))"#;
+    let main = r#"
+        (import "second" "call" (func $call)) (import "things" "use" (func $use))
+        (func (export "handle") call $call) (func (export "other") call $use)"#;
+    let whole = parts(before, args, main);
+    compiles(&whole);
+    let less = lean(&whole).expect("an import of the handler is left out");
+    compiles(&less);
+    // Both tables are in what fills one.
+    assert_eq!((modules(&less), imports(&less)), (4, 4));
+}
+
+#[test]
 fn a_module_with_two_instances_stays_as_it_is() {
     let before = r#"
         (core module $twice (func (export "a")) (func (export "b") unreachable))

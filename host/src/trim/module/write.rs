@@ -115,10 +115,9 @@ impl Reencode for Writer<'_, '_> {
         };
         for (entry, function) in (filler.first..).zip(&filler.functions) {
             if self.kept.keeps(*function) {
-                let table = (filler.table != 0).then_some(filler.table);
                 let offset = wasm_encoder::ConstExpr::i32_const(entry.cast_signed());
                 let functions = [self.function_index(*function)?];
-                elements.active(table, &offset, Elements::Functions((&functions).into()));
+                elements.active(None, &offset, Elements::Functions((&functions).into()));
             }
         }
         Ok(())
